@@ -1,0 +1,25 @@
+"""Who is asking."""
+
+import msgspec
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The person and scope behind a token.
+
+    `roles` are lower-case names with the implied ones included. `expires_at` is in microseconds since 1970.
+    A token has at most one scope: a project, a domain, or the system.
+    """
+
+    user_id: str
+    user_name: str = ""
+    project_id: str | None = None
+    project_name: str | None = None
+    domain_id: str | None = None
+    system: bool = False
+    roles: frozenset[str] = frozenset()
+    expires_at: int = 0
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller holds the admin role."""
+        return "admin" in self.roles

@@ -1,0 +1,1 @@
+"""SQL and only SQL: what the service remembers, on SQLite or PostgreSQL."""

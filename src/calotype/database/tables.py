@@ -1,0 +1,175 @@
+"""Every table, defined once. Times are whole microseconds since 1970, in UTC.
+
+The row of an image renders the image: `properties` and `tags` are JSON text. The tables `image_properties` and
+`image_tags` repeat them only to be searched. Text compares by code point on both databases, so that order and
+paging are the same everywhere.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, func
+
+from calotype.images.model import PROPERTY_HEAD
+
+metadata = MetaData()
+
+
+def _text(name: str, *more: object, **options: object) -> Column[str]:
+    kind = Text().with_variant(Text(collation="C"), "postgresql")
+    return Column(name, kind, *more, **{"nullable": False, **options})  # type: ignore[arg-type]
+
+
+def _of_image() -> Column[str]:
+    return _text("image_id", ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
+
+
+images = Table(
+    "images",
+    metadata,
+    _text("id", primary_key=True),
+    _text("name", nullable=True),
+    _text("owner", nullable=True),
+    _text("status"),
+    _text("visibility"),
+    Column("protected", Boolean, nullable=False),
+    Column("os_hidden", Boolean, nullable=False),
+    _text("disk_format", nullable=True),
+    _text("container_format", nullable=True),
+    Column("min_disk", Integer, nullable=False),
+    Column("min_ram", Integer, nullable=False),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    _text("checksum", nullable=True),
+    _text("os_hash_algo", nullable=True),
+    _text("os_hash_value", nullable=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    _text("location", nullable=True),
+    _text("upload", nullable=True),
+    Column("attempts", Integer, nullable=False),
+    _text("properties"),
+    _text("tags"),
+    Index("images_newest", "created_at", "id"),
+    Index("images_of_owner", "owner", "created_at", "id"),
+    Index("images_by_visibility", "visibility", "created_at", "id"),
+    Index("images_by_name", "name"),
+)
+
+image_properties = Table(
+    "image_properties",
+    metadata,
+    _of_image(),
+    _text("name", primary_key=True),
+    _text("value"),
+)
+# PostgreSQL cannot index values of more than some 2,700 bytes: the head is enough to find the row.
+Index(
+    "image_properties_by_value",
+    image_properties.c.name,
+    func.substr(image_properties.c.value, 1, PROPERTY_HEAD),
+    image_properties.c.image_id,
+)
+
+image_tags = Table(
+    "image_tags",
+    metadata,
+    _of_image(),
+    _text("tag", primary_key=True),
+    Index("image_tags_by_tag", "tag", "image_id"),
+)
+
+image_members = Table(
+    "image_members",
+    metadata,
+    _of_image(),
+    _text("member_id", primary_key=True),
+    _text("status"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_members_by_member", "member_id", "image_id"),
+)
+
+# The id of a deleted image is never given out again.
+tombstones = Table(
+    "tombstones", metadata, _text("image_id", primary_key=True), Column("deleted_at", BigInteger, nullable=False)
+)
+
+# Data that no image refers to: being written by `holder`, or to be removed when `holder` is empty or dead.
+loose_data = Table(
+    "loose_data",
+    metadata,
+    _text("location", primary_key=True),
+    _text("image_id"),
+    _text("holder"),
+    Column("seen_at", BigInteger, nullable=False),
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    _text("id", primary_key=True),
+    _text("name", unique=True),
+    _text("description"),
+    Column("enabled", Boolean, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    _text("id", primary_key=True),
+    _text("domain_id", ForeignKey("domains.id")),
+    _text("name"),
+    _text("description"),
+    Column("enabled", Boolean, nullable=False),
+    Index("projects_by_name", "domain_id", "name", unique=True),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _text("id", primary_key=True),
+    _text("domain_id", ForeignKey("domains.id")),
+    _text("name"),
+    _text("password_hash"),
+    _text("default_project_id", nullable=True),
+    _text("email", nullable=True),
+    _text("description"),
+    Column("enabled", Boolean, nullable=False),
+    # Tokens issued before this moment are void: set when the password changes.
+    Column("tokens_valid_from", BigInteger, nullable=False),
+    Index("users_by_name", "domain_id", "name", unique=True),
+)
+
+roles = Table("roles", metadata, _text("id", primary_key=True), _text("name", unique=True))
+
+# `scope` is "project", "domain" or "system"; `scope_id` is the project's or domain's id, "all" for the system.
+assignments = Table(
+    "assignments",
+    metadata,
+    _text("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    _text("role_id", ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+    _text("scope", primary_key=True),
+    _text("scope_id", primary_key=True),
+    Index("assignments_by_scope", "scope", "scope_id"),
+)
+
+# The token itself is not kept, only its SHA-256.
+tokens = Table(
+    "tokens",
+    metadata,
+    _text("hash", primary_key=True),
+    _text("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    _text("scope"),
+    _text("scope_id"),
+    _text("methods"),
+    _text("audit_ids"),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("tokens_by_expiry", "expires_at"),
+)
+
+# One row, whose revision grows with every change that can take a right away; workers drop their cached tokens when it moves.
+identity_revision = Table(
+    "identity_revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""The domain: verbs on images. No HTTP words, no SQL words."""

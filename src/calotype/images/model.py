@@ -1,0 +1,123 @@
+"""The nouns of the domain: an image, a share of it, a list of images, and the words their fields may hold."""
+
+import time
+from typing import Any, Literal
+
+import msgspec
+
+Status = Literal["queued", "saving", "uploading", "importing", "active", "deactivated", "killed"]
+Visibility = Literal["public", "community", "shared", "private"]
+MemberStatus = Literal["pending", "accepted", "rejected"]
+
+VISIBILITIES = ("public", "community", "shared", "private")
+MEMBER_STATUSES = ("pending", "accepted", "rejected")
+SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+PROPERTY_HEAD = 128
+"""How many characters of a property's value its index holds."""
+
+Kind = Literal["in", "eq", "neq", "gt", "gte", "lt", "lte", "property", "tag", "none"]
+
+
+class Image(msgspec.Struct):
+    """One image as it is kept; the fields are in the order of the columns of `database.tables.images`.
+
+    Sizes are bytes, `min_ram` MiB, `min_disk` GiB, times whole microseconds since 1970 in UTC.
+    `location` names the stored data and `upload` the data being written, both as the store understands them;
+    `attempts` counts the uploads begun. `share` is the state of the image's share with the project that asks.
+    """
+
+    id: str
+    name: str | None
+    owner: str | None
+    status: Status
+    visibility: Visibility
+    protected: bool
+    os_hidden: bool
+    disk_format: str | None
+    container_format: str | None
+    min_disk: int
+    min_ram: int
+    size: int | None
+    virtual_size: int | None
+    checksum: str | None
+    os_hash_algo: str | None
+    os_hash_value: str | None
+    created_at: int
+    updated_at: int
+    location: str | None
+    upload: str | None
+    attempts: int
+    properties: dict[str, str]
+    tags: list[str]
+    share: MemberStatus | None = None
+
+
+class Membership(msgspec.Struct):
+    """A project that an image is shared with. Times as in `Image`."""
+
+    image_id: str
+    member_id: str
+    status: MemberStatus
+    created_at: int
+    updated_at: int
+
+
+class Received(msgspec.Struct):
+    """What is known of data once the last byte is stored: bytes, hex digests, and the disk size inside."""
+
+    size: int
+    checksum: str
+    os_hash_algo: str
+    os_hash_value: str
+    virtual_size: int | None
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """One condition. `name` is a column of the image for all kinds but `property`, `tag` and `none`."""
+
+    kind: Kind
+    name: str
+    values: tuple[Any, ...]
+
+    @property
+    def shape(self) -> tuple[str, str, int]:
+        """What of the condition is SQL; the values are parameters."""
+        return self.kind, self.name, len(self.values)
+
+
+def with_property(name: str, value: str) -> Filter:
+    """The additional property `name` equals `value`."""
+    return Filter("property", "", (name, value, value[:PROPERTY_HEAD]))
+
+
+def with_tag(tag: str) -> Filter:
+    """The image carries the tag."""
+    return Filter("tag", "", (tag,))
+
+
+def nothing() -> Filter:
+    """No image fits."""
+    return Filter("none", "", ())
+
+
+class Listing(msgspec.Struct, kw_only=True):
+    """A list of images (spec: image-v2 8.2, 9.3).
+
+    `visibility` None leaves out foreign community images; "all" leaves out nothing. `member_status` None means any.
+    `sort` holds pairs of a key of SORT_KEYS and "asc" or "desc", ending in a unique key. `limit` None is all.
+    """
+
+    admin: bool
+    project: str | None
+    filters: list[Filter] = []
+    visibility: str | None = None
+    member_status: MemberStatus | None = "accepted"
+    hidden: bool = False
+    sort: tuple[tuple[str, str], ...] = (("created_at", "desc"), ("id", "desc"))
+    limit: int | None = None
+    marker: Image | None = None
+
+
+def now() -> int:
+    """The present, in microseconds since 1970."""
+    return time.time_ns() // 1000

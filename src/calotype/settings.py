@@ -1,0 +1,214 @@
+"""Every setting, once: one frozen tree built from defaults, a TOML file, `CALOTYPE_*` variables and flags.
+
+A variable is named after its place in the tree: `compute.link_prefix` is `CALOTYPE_COMPUTE_LINK_PREFIX`.
+Later sources win: file, then environment, then flags.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
+CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the text says which one and why."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every group of settings."""
+
+
+class Compute(Section):
+    """The Compute API's image calls (spec: compute-images 5, 10, 11)."""
+
+    max_microversion: Annotated[str, msgspec.Meta(pattern=r"^2\.[1-9][0-9]*$")] = "2.104"
+    """The highest microversion advertised and accepted."""
+    metadata_items: int = 128
+    """How many metadata items an image may have; -1 is unlimited."""
+    page_limit: Positive = 1000
+    """The page size that decides whether a list carries a `next` link."""
+    list_cap: int = 0
+    """The most images one list answers; 0 is no cap, as in Nova."""
+    deprecation_headers: bool = True
+    """Send `Deprecation` (RFC 9745) and the successor `Link` on the deprecated calls."""
+    link_prefix: str = ""
+    """Replaces scheme and host of every compute link and prepends its path."""
+    image_link_prefix: str = ""
+    """Replaces scheme and host of the `alternate` link's base; trailing slashes go."""
+    image_endpoint: str = ""
+    """Base of the `alternate` link, used verbatim; empty: the image endpoint with a final slash, as Nova has it."""
+    self_version: Literal["request", "v2", "v2.1"] = "request"
+    """Version in `self` links: the prefix the client used, or a fixed one (Huawei: v2)."""
+    alternate_project: bool = False
+    """Put the project id in the `alternate` link (Huawei: true)."""
+
+
+class Image(Section):
+    """The Image API v2 (spec: image-v2 4, 5, appendix A)."""
+
+    disk_formats: tuple[str, ...] = DISK_FORMATS
+    """The disk formats an image may have."""
+    container_formats: tuple[str, ...] = CONTAINER_FORMATS
+    """The container formats an image may have."""
+    require_format_match: bool = True
+    """Refuse data whose content is not the declared disk format."""
+    property_quota: int = 128
+    """Additional properties per image; negative is unlimited."""
+    tag_quota: int = 128
+    """Tags per image; negative is unlimited."""
+    member_quota: int = 128
+    """Members per image; negative is unlimited."""
+    size_cap: Positive = 2**40
+    """The largest image, in bytes."""
+    default_limit: Positive = 25
+    """Page size of a list that asks for none."""
+    max_limit: Positive = 1000
+    """The largest page; larger requests are clamped."""
+    max_body: Positive = 4 * 1024 * 1024
+    """The largest JSON body, in bytes."""
+    max_operations: Positive = 1000
+    """The most operations in one PATCH."""
+    max_request_id: int = 64
+    """The longest request id accepted from a client; 0 is no limit."""
+
+
+class Identity(Section):
+    """The built-in identity (spec: identity-and-huawei A)."""
+
+    token_hours: Annotated[float, msgspec.Meta(gt=0)] = 24.0
+    """How long a token lives."""
+    region: str = "RegionOne"
+    """Region of the service catalogue."""
+    public_endpoint: str = ""
+    """Identity URL in catalogue, discovery and `WWW-Authenticate`; empty: derived from the request."""
+    password_memory_kib: Positive = 19456
+    """Memory of one Argon2id hash, in KiB (RFC 9106; the OWASP minimum)."""
+    password_iterations: Positive = 2
+    """Passes of one Argon2id hash."""
+
+
+class Log(Section):
+    """What is written about each request."""
+
+    requests: bool = True
+    """Write one line per request."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity written."""
+    format: Literal["json", "text"] = "json"
+    """JSON objects, one a line, or plain text."""
+
+
+class Tls(Section):
+    """TLS, when both files are given."""
+
+    certificate: str = ""
+    """PEM file with the certificate chain."""
+    key: str = ""
+    """PEM file with the private key."""
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    data: str = "calotype-data"
+    """Directory of everything that is kept: database, images, clouds.yaml."""
+    bind: str = "127.0.0.1:8776"
+    """HOST:PORT to listen on; an IPv6 host in brackets."""
+    workers: Positive = 1
+    """Worker processes."""
+    server: Literal["granian", "uvicorn"] = "granian"
+    """The ASGI server."""
+    database: str = ""
+    """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; empty: SQLite in the data directory."""
+    public_endpoint: str = ""
+    """URL under which clients reach the service; empty: derived from each request."""
+    proxy_headers: bool = False
+    """Believe `Forwarded` and `X-Forwarded-*` headers of a proxy in front."""
+    compute: Compute = Compute()
+    image: Image = Image()
+    identity: Identity = Identity()
+    log: Log = Log()
+    tls: Tls = Tls()
+
+    @property
+    def directory(self) -> Path:
+        """The data directory."""
+        return Path(self.data)
+
+    @property
+    def images(self) -> Path:
+        """The directory of the local store: one file per image."""
+        return self.directory / "images"
+
+    @property
+    def database_url(self) -> str:
+        """The database URL, the default filled in."""
+        return self.database or f"sqlite:///{self.directory.absolute() / 'calotype.db'}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on; raises SettingsError."""
+        host, _, port = self.bind.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise SettingsError(f"bind: {self.bind!r} is not HOST:PORT, for example 127.0.0.1:8776")
+        return host.strip("[]"), int(port)
+
+
+def load(path: str | None = None, environment: Mapping[str, str] = {}, flags: Mapping[str, Any] = {}) -> Settings:
+    """Build the tree; `flags` are top-level settings, those with value None are left out. Raises SettingsError."""
+    tree = _read(path) if path else {}
+    for place, text in _variables(environment):
+        _put(tree, place, text)
+    tree.update({name: value for name, value in flags.items() if value is not None})
+    try:
+        settings = msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"settings: {error}") from None
+    return _checked(settings)
+
+
+def _checked(settings: Settings) -> Settings:
+    _ = settings.address
+    scheme = settings.database_url.partition("://")[0]
+    if scheme not in ("sqlite", "postgresql", "postgres"):
+        raise SettingsError(f"database: {scheme!r} is not known; use sqlite:///FILE or postgresql://USER@HOST/NAME")
+    if bool(settings.tls.certificate) != bool(settings.tls.key):
+        raise SettingsError("tls: certificate and key go together; one of them is missing")
+    return settings
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from None
+
+
+def _variables(environment: Mapping[str, str]) -> list[tuple[list[str], Any]]:
+    sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    found: list[tuple[list[str], Any]] = []
+    for name, kind in sections.items():
+        if isinstance(kind, type) and issubclass(kind, Section):
+            places = [([name, field.name], field.type) for field in msgspec.structs.fields(kind)]
+        else:
+            places = [([name], kind)]
+        for place, leaf in places:
+            text = environment.get("CALOTYPE_" + "_".join(place).upper())
+            if text is not None:
+                found.append((place, text.split(",") if leaf == tuple[str, ...] else text))
+    return found
+
+
+def _put(tree: dict[str, Any], place: list[str], value: Any) -> None:
+    for name in place[:-1]:
+        tree = tree.setdefault(name, {})
+    tree[place[-1]] = value
