@@ -7,7 +7,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The person and scope behind a token.
 
     `roles` are lower-case names with the implied ones included. `expires_at` is in microseconds since 1970.
-    A token has at most one scope: a project, a domain, or the system.
+    A token has at most one scope: a project, a domain, or the system. `service` is set when a trusted service passes
+    the call on (as the Compute API does), which lifts the demand for a project.
     """
 
     user_id: str
@@ -16,6 +17,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     project_name: str | None = None
     domain_id: str | None = None
     system: bool = False
+    service: bool = False
     roles: frozenset[str] = frozenset()
     expires_at: int = 0
 

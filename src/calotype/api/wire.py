@@ -219,7 +219,9 @@ def replace_host(url: str, prefix: str) -> str:
     return prefix + parts.path
 
 
-def webob_fault(status: int, accept: str | None, explanation: str | None = None, detail: str | None = None) -> tuple[bytes, bytes]:
+def webob_fault(
+    status: int, accept: str | None, explanation: str | None = None, detail: str | None = None
+) -> tuple[bytes, bytes]:
     """Content type and body of a fault as WebOb renders it for an `Accept` header (compute-images 8.2, image-v2 1.5)."""
     environ = {"REQUEST_METHOD": "GET"} if accept is None else {"REQUEST_METHOD": "GET", "HTTP_ACCEPT": accept}
     fault = webob.exc.status_map[status](detail=detail)

@@ -27,7 +27,12 @@ class Lines(logging.Formatter):
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         trace = self.formatException(record.exc_info) if record.exc_info else None
         if self._json:
-            line: dict[str, Any] = {"time": moment, "level": record.levelname.lower(), "message": record.getMessage(), **fields}
+            line: dict[str, Any] = {
+                "time": moment,
+                "level": record.levelname.lower(),
+                "message": record.getMessage(),
+                **fields,
+            }
             if trace:
                 line["trace"] = trace
             return _encode(line).decode()

@@ -1,0 +1,85 @@
+"""The attributes of an image: which there are, who may set them, and what their values must be.
+
+Source: image-v2 4.2, 4.3, 9.1, 10.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from calotype.images.errors import Forbidden, Invalid, LimitExceeded
+from calotype.settings import Image as Limits
+
+WRITABLE = (
+    "name",
+    "owner",
+    "visibility",
+    "protected",
+    "os_hidden",
+    "disk_format",
+    "container_format",
+    "min_disk",
+    "min_ram",
+    "tags",
+)
+LINKS = ("direct_url", "self", "file", "schema", "stores")
+READ_ONLY = (
+    "created_at",
+    "updated_at",
+    "status",
+    "checksum",
+    "size",
+    "virtual_size",
+    "os_hash_algo",
+    "os_hash_value",
+    "id",
+    *LINKS,
+)
+RESERVED = ("location", "locations", "deleted", "deleted_at")
+BASE = frozenset((*WRITABLE, *READ_ONLY, "locations"))
+
+NAME_LENGTH = 255
+
+
+def refuse_read_only(name: str) -> None:
+    """Raise Forbidden for an attribute that only the service sets."""
+    if name in READ_ONLY:
+        raise Forbidden(f"Attribute '{name}' is read-only.")
+
+
+def refuse_reserved(name: str) -> None:
+    """Raise Forbidden for a name that is no attribute and cannot become one."""
+    if name in RESERVED or name.startswith("os_glance"):
+        raise Forbidden(f"Attribute '{name}' is reserved.")
+
+
+def refuse_long_name(name: str) -> None:
+    """Raise Invalid for a property name that is too long."""
+    if len(name) > NAME_LENGTH:
+        raise Invalid(f"Custom property should not be greater than {NAME_LENGTH} characters.")
+
+
+def check_property_quota(properties: Mapping[str, str], limits: Limits) -> None:
+    """Raise LimitExceeded if there are more additional properties than an image may have."""
+    counted = sum(not name.startswith("os_glance") for name in properties)
+    _check_quota("properties", counted, limits.property_quota)
+
+
+def check_tag_quota(tags: list[str], limits: Limits) -> None:
+    """Raise LimitExceeded if there are more tags than an image may have."""
+    _check_quota("tags", len(tags), limits.tag_quota)
+
+
+def _check_quota(noun: str, attempted: int, maximum: int) -> None:
+    if 0 <= maximum < attempted:
+        raise LimitExceeded(
+            f"The limit has been exceeded on the number of allowed image {noun}. Attempted: {attempted}, Maximum: {maximum}"
+        )
+
+
+def normal(name: str, value: Any) -> Any:
+    """The value as it is kept: tags without repetition, whole numbers as integers."""
+    if name == "tags":
+        return list(dict.fromkeys(value))
+    if name in ("min_disk", "min_ram"):
+        return int(value)
+    return value

@@ -1,0 +1,217 @@
+"""The verbs on images that do not touch their data. One rule for all: what cannot be seen does not exist."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from calotype.access.caller import Caller
+from calotype.access.policy import Policy
+from calotype.database import images as rows
+from calotype.database import listing as lists
+from calotype.database.engine import Database
+from calotype.images import attributes
+from calotype.images.errors import Forbidden, ImageNotFound, Invalid, NotAuthorized, NotFound
+from calotype.images.model import Image, Listing, now
+from calotype.images.patch import Operation, apply, authorize_visibility
+from calotype.images.visibility import sees
+from calotype.settings import Image as Limits
+from calotype.stores.local import LocalStore
+
+Check = Callable[[Image], None]
+
+
+class Library:
+    """The catalogue as a caller meets it."""
+
+    def __init__(self, database: Database, policy: Policy, store: LocalStore, limits: Limits) -> None:
+        self._database = database
+        self._policy = policy
+        self._store = store
+        self._limits = limits
+
+    async def show(self, caller: Caller, image_id: str) -> Image:
+        """The image, or ImageNotFound. One statement."""
+        if keepable(image_id):
+            row = await self._database.one(rows.GET, {"id": image_id, "project": caller.project_id or ""})
+            if row is not None:
+                image = rows.image(row)
+                if self.visible(caller, image):
+                    return image
+        raise ImageNotFound(image_id)
+
+    def visible(self, caller: Caller, image: Image) -> bool:
+        """Whether the image exists as far as the caller can tell."""
+        return sees(caller, image) and self._policy.allows("get_image", caller, image)
+
+    def authorize(self, rule: str, caller: Caller, image: Image | None = None) -> None:
+        """Raise NotAuthorized unless the rule lets the caller."""
+        if not self._policy.allows(rule, caller, image):
+            raise NotAuthorized(rule)
+
+    async def list(self, caller: Caller, listing: Listing, marker: str | None = None) -> list[Image]:
+        """The images of a list, after the image whose id is `marker`. At most two statements.
+
+        `listing.admin` and `listing.project` are filled in here. Raises NotAuthorized, Invalid for a bad marker.
+        """
+        self.authorize("get_images", caller)
+        listing.admin, listing.project = caller.is_admin, caller.project_id
+        if marker is not None:
+            listing.marker = await self._marker(caller, marker)
+        if listing.limit == 0 or any(each.kind == "none" for each in listing.filters):
+            return []
+        statement, params = lists.statement(listing)
+        return [rows.image(row) for row in await self._database.all(statement, params)]
+
+    async def _marker(self, caller: Caller, marker: str) -> Image:
+        try:
+            return await self.show(caller, marker)
+        except NotFound as error:
+            raise Invalid(error.text) from None
+
+    async def create(self, caller: Caller, wanted: Mapping[str, Any]) -> Image:
+        """A new image in status queued; `wanted` holds attributes and additional properties of the right types.
+
+        Raises NotAuthorized, Forbidden, LimitExceeded, Conflict for an id that is or was in use.
+        """
+        image = _new(caller, wanted)
+        if not self._policy.allows("add_image", caller, image):
+            if image.owner != caller.project_id and "member" in caller.roles:
+                raise Forbidden(f"You are not permitted to create images owned by '{image.owner}'")
+            raise NotAuthorized("add_image")
+        authorize_visibility(image.visibility, image, caller, self._policy)
+        for name in wanted:
+            if name != "id":
+                attributes.refuse_read_only(name)
+            attributes.refuse_reserved(name)
+        attributes.check_tag_quota(image.tags, self._limits)
+        attributes.check_property_quota(image.properties, self._limits)
+        created: Image = await self._database.write(rows.create, image)
+        return created
+
+    async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
+        """Apply the operations, all or none; no operation changes nothing."""
+        return await self.change(
+            caller, image_id, lambda image: apply(operations, image, caller, self._policy, self._limits)
+        )
+
+    async def change(
+        self,
+        caller: Caller,
+        image_id: str,
+        mutate: rows.Change,
+        rule: str = "modify_image",
+        first: Check | None = None,
+    ) -> Image:
+        """Let `mutate` change the image in one transaction.
+
+        In order: ImageNotFound; whatever `first` raises; NotAuthorized by `rule`; whatever `mutate` raises.
+        """
+        if not keepable(image_id):
+            raise ImageNotFound(image_id)
+        guarded = self.guarded(caller, rule, mutate, first)
+        changed: Image = await self._database.write(rows.change, image_id, caller.project_id or "", guarded)
+        return changed
+
+    def guarded(self, caller: Caller, rule: str, mutate: rows.Change, first: Check | None = None) -> rows.Change:
+        """`mutate` behind the checks that every change makes."""
+
+        def checked(image: Image) -> Image:
+            if not self.visible(caller, image):
+                raise ImageNotFound(image.id)
+            if first is not None:
+                first(image)
+            self.authorize(rule, caller, image)
+            return mutate(image)
+
+        return checked
+
+    async def delete(self, caller: Caller, image_id: str) -> None:
+        """Remove the image and its data, in any status; Forbidden if it is protected."""
+        if not keepable(image_id):
+            raise ImageNotFound(image_id)
+        guarded = self.guarded(caller, "delete_image", _refuse_protected)
+        image = await self._database.write(rows.remove, image_id, caller.project_id or "", guarded)
+        if image.location:
+            await self._store.remove(image.location)
+
+    async def tag(self, caller: Caller, image_id: str, tag: str) -> None:
+        """Add a tag; nothing changes but `updated_at` if the image has it."""
+
+        def mutate(image: Image) -> Image:
+            tags = list(dict.fromkeys([*image.tags, tag]))
+            attributes.check_tag_quota(tags, self._limits)
+            return msgspec.structs.replace(image, tags=tags, updated_at=now())
+
+        await self.change(caller, image_id, mutate)
+
+    async def untag(self, caller: Caller, image_id: str, tag: str) -> None:
+        """Take a tag away; NotFound if the image does not have it."""
+
+        def mutate(image: Image) -> Image:
+            if tag not in image.tags:
+                raise NotFound("The resource could not be found.")
+            return msgspec.structs.replace(image, tags=[each for each in image.tags if each != tag], updated_at=now())
+
+        await self.change(caller, image_id, mutate)
+
+    async def deactivate(self, caller: Caller, image_id: str) -> None:
+        """Bar the image's data to all but admins; Forbidden unless it is active or deactivated."""
+        await self._switch(caller, image_id, "deactivate", "deactivated")
+
+    async def reactivate(self, caller: Caller, image_id: str) -> None:
+        """Undo deactivate."""
+        await self._switch(caller, image_id, "reactivate", "active")
+
+    async def _switch(self, caller: Caller, image_id: str, verb: str, status: str) -> None:
+        def mutate(image: Image) -> Image:
+            if image.status not in ("active", "deactivated"):
+                raise Forbidden(f"Not allowed to {verb} image in status '{image.status}'")
+            if image.status == status:
+                return image
+            return msgspec.structs.replace(image, status=status, updated_at=now())
+
+        await self.change(caller, image_id, mutate, rule=verb)
+
+
+def keepable(text: str) -> bool:
+    """Whether a database can hold the text at all; an id that it cannot hold belongs to no image."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _new(caller: Caller, wanted: Mapping[str, Any]) -> Image:
+    base = {name: attributes.normal(name, wanted[name]) for name in attributes.WRITABLE if name in wanted}
+    moment = now()
+    image = Image(
+        id=wanted.get("id") or str(uuid.uuid4()),
+        name=None,
+        owner=caller.project_id,
+        status="queued",
+        visibility="shared",
+        protected=False,
+        os_hidden=False,
+        disk_format=None,
+        container_format=None,
+        min_disk=0,
+        min_ram=0,
+        size=None,
+        virtual_size=None,
+        checksum=None,
+        os_hash_algo=None,
+        os_hash_value=None,
+        created_at=moment,
+        updated_at=moment,
+        location=None,
+        upload=None,
+        attempts=0,
+        properties={name: value for name, value in wanted.items() if name not in attributes.BASE},
+        tags=[],
+    )
+    return msgspec.structs.replace(image, **base)
+
+
+def _refuse_protected(image: Image) -> Image:
+    if image.protected:
+        raise Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+    return image

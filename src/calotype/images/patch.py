@@ -1,0 +1,75 @@
+"""PATCH as the domain sees it: operations on attributes, applied in order, all or none (spec: image-v2 10)."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from calotype.access.caller import Caller
+from calotype.access.policy import Policy
+from calotype.images import attributes
+from calotype.images.errors import Conflict, Forbidden, NotAuthorized
+from calotype.images.model import Image, now
+from calotype.settings import Image as Limits
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One change of one attribute. `strict_add` (media type v2.0) refuses to add what exists."""
+
+    op: Literal["add", "replace", "remove"]
+    name: str
+    value: Any = None
+    strict_add: bool = False
+
+
+def apply(operations: list[Operation], image: Image, caller: Caller, policy: Policy, limits: Limits) -> Image:
+    """The image after all operations; raises the first refusal."""
+    known = set(image.properties)
+    state = msgspec.structs.replace(image, properties=dict(image.properties), tags=list(image.tags))
+    for operation in operations:
+        if operation.name in attributes.BASE:
+            _base(operation, state, caller, policy, limits)
+        else:
+            _property(operation, state)
+    if set(state.properties) - known:
+        attributes.check_property_quota(state.properties, limits)
+    if operations:
+        state.updated_at = now()
+    return state
+
+
+def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, limits: Limits) -> None:
+    name = operation.name
+    if operation.op == "remove":
+        raise Forbidden(f"Property {name} may not be removed.")
+    if operation.strict_add and operation.op == "add":
+        raise Conflict(f"Property {name} already present.")
+    if name == "owner" and not caller.is_admin:
+        raise Forbidden("Owner can't be updated by non admin.")
+    if name in ("disk_format", "container_format") and state.status not in ("queued", "importing"):
+        raise Forbidden(f"Attribute {name} can be only replaced for a queued image.")
+    value = attributes.normal(name, operation.value)
+    if name == "tags":
+        attributes.check_tag_quota(value, limits)
+    if name == "visibility":
+        authorize_visibility(value, state, caller, policy)
+    setattr(state, name, value)
+
+
+def authorize_visibility(visibility: str, image: Image, caller: Caller, policy: Policy) -> None:
+    """Raise NotAuthorized unless `caller` may give the image this visibility."""
+    rule = {"public": "publicize_image", "community": "communitize_image"}.get(visibility)
+    if rule is not None and not policy.allows(rule, caller, image):
+        raise NotAuthorized(rule)
+
+
+def _property(operation: Operation, state: Image) -> None:
+    name = operation.name
+    present = name in state.properties
+    if operation.op == "add" and operation.strict_add and present:
+        raise Conflict(f"Property {name} already present.")
+    if operation.op != "add" and not present:
+        raise Conflict(f"Property {name} does not exist.")
+    if operation.op == "remove":
+        del state.properties[name]
+    else:
+        state.properties[name] = operation.value
