@@ -127,15 +127,11 @@ def finish_upload(image_id: str, upload: str, received: Received) -> Work:
     return new
 
 
-def abandon_upload(image_id: str, upload: str) -> Work:
-    """The data is removed: forget it, and let the image be uploaded to again."""
+def forget_upload(image_id: str, upload: str) -> Work:
+    """Let the image be uploaded to again, if it still waits for this upload."""
     rows = yield _LOCK, {"id": image_id, "project": ""}
-    if rows and rows[0][_UPLOAD] == upload:
+    if rows and image(rows[0]).upload == upload:
         yield updated(images, frozenset({"status", "upload"})), {"key_id": image_id, "status": "queued", "upload": None}
-    yield _DELETE_LOOSE, {"location": upload}
-
-
-_UPLOAD = list(images.c.keys()).index("upload")
 
 
 def _row(new: Image) -> dict[str, Any]:
