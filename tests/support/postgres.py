@@ -48,10 +48,10 @@ class Postgres:
         """The URL of a database of this server."""
         return f"postgresql://calotype@127.0.0.1:{self.port}/{name}"
 
-    def database(self) -> str:
-        """The URL of a new and empty database."""
+    def database(self, template: str = "template1") -> str:
+        """The URL of a new database: empty, or a copy of `template`."""
         name = f"calotype_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def execute(self, statement: str, name: str = "postgres") -> list[asyncpg.Record]:
