@@ -88,6 +88,8 @@ class ComputeAPI:
             reply = await self._answer(request)
         except Refusal as refusal:
             reply = refusal.reply(request)
+            if not request.read:
+                await request.drain()
         except ClientDisconnect:
             raise
         except Exception:  # 4
@@ -109,14 +111,14 @@ class ComputeAPI:
             request.version, rest = "v2", path[3:]
         else:
             return self._unversioned(request)
+        if request.scope["method"] == "OPTIONS" and rest != "/":
+            return Reply(200)
         _identify(request)  # 3
         if rest == "/":
             return self._version(request)
-        if request.scope["method"] == "OPTIONS":
-            return Reply(200)
         content.refuse_large(request)  # 5
-        await self._authenticate(request)  # 6
-        return await self._route(request, rest)
+        caller = await self._authenticate(request)  # 6
+        return await self._route(request, rest, caller)
 
     def _unversioned(self, request: ComputeRequest) -> Reply:
         root = self._linker.root(request.base, request.prefix)
@@ -132,23 +134,25 @@ class ComputeAPI:
         self._negotiate(request)
         return self._discovery.version(request.version, self._linker.root(request.base, request.prefix))
 
-    async def _authenticate(self, request: ComputeRequest) -> None:
-        """Set the caller; a service token that comes along must be valid as well (section 4)."""
+    async def _authenticate(self, request: ComputeRequest) -> Caller:
+        """Who asks; a service token that comes along must be valid as well (section 4)."""
         try:
-            request.caller = await self._caller(request.token)
+            caller = await self._caller(request.token)
             service = request.field(b"x-service-token")
             valid = service is None or await self._caller(service.strip()) is not None
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
-        if request.caller is None or not valid:
+        if caller is None or not valid:
             raise Unauthorized(self._settings.identity.public_endpoint or f"{request.base}/v3")
+        request.caller = caller
+        return caller
 
     async def _caller(self, token: str | None) -> Caller | None:
         if not token:
             return None
         return self._tokens.cached(token) or await self._tokens.caller(token)
 
-    async def _route(self, request: ComputeRequest, rest: str) -> Response:
+    async def _route(self, request: ComputeRequest, rest: str, caller: Caller) -> Response:
         first = rest[1:].partition("/")[0]
         if first != "images" and first and not first.strip(_HEX):
             request.project, rest = first, rest[len(first) + 1 :]
@@ -158,9 +162,9 @@ class ComputeAPI:
         if found is None:
             raise RawFault(404)
         call, request.parameters = found
-        self._point_onwards(request, call)
+        self._point_onwards(request, call, caller)
         try:
-            return await self._serve(request, call)
+            return await self._serve(request, call, caller)
         except ImageError as error:
             fault = faults.translated(error, call.options["faults"], request.parameters.get("image_id", ""))
             if fault is not None:
@@ -172,28 +176,25 @@ class ComputeAPI:
             log.exception("unhandled in a call")
         raise Fault(500, faults.UNEXPECTED)
 
-    def _point_onwards(self, request: ComputeRequest, call: Call) -> None:
+    def _point_onwards(self, request: ComputeRequest, call: Call, caller: Caller) -> None:
         """Count the call as deprecated, and say where its successor is."""
-        caller = request.caller
-        project = (caller and caller.project_id) or None
+        project = caller.project_id or ""
         request.links = self._linker.links(
-            request.base, request.prefix, request.version, project if request.project else None
+            request.base, request.prefix, request.version, project if request.project else ""
         )
         agent = request.field(b"user-agent") or ""
-        self._deprecated.count(project or "", agent, f"{call.method} {call.path}")
+        self._deprecated.count(project, agent, f"{call.method} {call.path}")
         if self._settings.compute.deprecation_headers:
             image_id = request.parameters.get("image_id")
             target = request.links.successor + (f"/{quote(image_id, safe='')}" if image_id else "")
             request.marks.append(call.options["deprecation"])
             request.marks.append((b"link", f'<{target}>; rel="successor-version"'.encode("latin-1")))
 
-    async def _serve(self, request: ComputeRequest, call: Call) -> Response:
+    async def _serve(self, request: ComputeRequest, call: Call, caller: Caller) -> Response:
         number = self._negotiate(request)  # 8
         content.refuse_type(request)  # 9
         if call.method in ("POST", "PUT"):
             request.document = await content.document(request)  # 10
-        caller = request.caller
-        assert caller is not None
         if request.project is not None and request.project != caller.project_id:  # 11
             raise Fault(
                 400,
