@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.compute import Service, service
+from tests.support.compute import Service, service
 
 
 @pytest.fixture

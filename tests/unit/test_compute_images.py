@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from support.compute import CALLERS, DEMO, Service
+from tests.support.compute import CALLERS, DEMO, Service
 
 
 @pytest.mark.parametrize(

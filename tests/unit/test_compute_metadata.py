@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from support.compute import DEMO, Service
+from tests.support.compute import DEMO, Service
 
 FIELD = "Invalid input for field/attribute"
 PATTERN = "'^[a-zA-Z0-9-_:. ]{1,255}$'"
@@ -87,19 +86,46 @@ def test_writes(compute: Service) -> None:
 
 
 def _demo() -> Any:
-    from support.compute import CALLERS
+    from tests.support.compute import CALLERS
 
     return CALLERS["demo"]
 
 
-IGNORED = (
-    "name id min_ram min_disk owner visibility checksum disk_format container_format os_hidden os_hash_algo "
-    "os_hash_value image_id remove_props"
-).split()
-REFUSED = (
-    "status created_at updated_at deleted deleted_at file schema direct_url os_glance_x "
-    "tags protected size virtual_size locations self stores location"
-).split()
+IGNORED = [
+    "name",
+    "id",
+    "min_ram",
+    "min_disk",
+    "owner",
+    "visibility",
+    "checksum",
+    "disk_format",
+    "container_format",
+    "os_hidden",
+    "os_hash_algo",
+    "os_hash_value",
+    "image_id",
+    "remove_props",
+]
+REFUSED = [
+    "status",
+    "created_at",
+    "updated_at",
+    "deleted",
+    "deleted_at",
+    "file",
+    "schema",
+    "direct_url",
+    "os_glance_x",
+    "tags",
+    "protected",
+    "size",
+    "virtual_size",
+    "locations",
+    "self",
+    "stores",
+    "location",
+]
 
 
 @pytest.mark.parametrize("name", IGNORED)
