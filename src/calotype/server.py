@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-
-from starlette.types import ASGIApp
+from typing import Any
 
 from calotype.settings import Settings
 from calotype.telemetry import log
@@ -14,7 +13,7 @@ STOP_SECONDS = 30
 RESPAWN_SECONDS = 1.0
 
 
-def worker(settings: Settings) -> ASGIApp:
+def worker(settings: Settings) -> Any:
     """The application of one worker process."""
     from calotype.app import build
 
@@ -27,7 +26,7 @@ def run(settings: Settings) -> None:
     {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, partial(worker, settings))
 
 
-def _granian(settings: Settings, application: Callable[[], ASGIApp]) -> None:
+def _granian(settings: Settings, application: Callable[[], Any]) -> None:
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
@@ -55,7 +54,7 @@ def _granian(settings: Settings, application: Callable[[], ASGIApp]) -> None:
     server.serve(target_loader=application, wrap_loader=False)
 
 
-def _uvicorn(settings: Settings, application: Callable[[], ASGIApp]) -> None:
+def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 

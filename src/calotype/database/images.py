@@ -51,6 +51,7 @@ def image(row: Row) -> Image:
 
 
 GET = Statement(columns().where(images.c.id == bindparam("id")))
+LOCATED = Statement(select(images.c.id, images.c.location, images.c.size).where(images.c.location.is_not(None)))
 _LOCK = Statement(columns().where(images.c.id == bindparam("id")).with_for_update(of=images))
 _INSERT = inserted(images)
 _INSERT_PROPERTY = inserted(image_properties)
