@@ -51,7 +51,10 @@ def _directory(settings: Settings) -> Iterator[Finding]:
 def _clouds(settings: Settings) -> Iterator[Finding]:
     path = clouds.path(settings)
     if not path.exists():
-        yield False, f"{path} is missing: set passwords with `calotype user set-password`; `calotype init` writes it anew"
+        yield (
+            False,
+            f"{path} is missing: set passwords with `calotype user set-password`; `calotype init` writes it anew",
+        )
     elif stat.S_IMODE(path.stat().st_mode) & 0o077:
         yield False, f"{path} holds passwords and others can read it: chmod 600 {path}"
     else:
@@ -79,7 +82,9 @@ async def _contents(settings: Settings) -> list[Finding]:
     finally:
         await database.close()
     wrong = [image_id for image_id, location, size in located if store.size(location) != size]
-    found: list[Finding] = [(True, f"{len(located)} images have their data, {len(waiting)} files are being written or removed")]
+    found: list[Finding] = [
+        (True, f"{len(located)} images have their data, {len(waiting)} files are being written or removed")
+    ]
     if wrong:
         text = f"{len(wrong)} of {len(located)} images have no data or data of another size, for example {wrong[0]}"
         found = [(False, f"{text}: restore the files of {settings.images} from a backup, or delete these images")]
