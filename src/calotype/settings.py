@@ -36,6 +36,8 @@ class Compute(Section):
     """The page size that decides whether a list carries a `next` link."""
     list_cap: int = 0
     """The most images one list answers; 0 is no cap, as in Nova."""
+    limit_overflow: Literal[200, 403] = 200
+    """The answer to a `limit` above `page_limit`: 200 serves it, as Nova does; 403 refuses it (Huawei)."""
     deprecation_headers: bool = True
     """Send `Deprecation` (RFC 9745) and the successor `Link` on the deprecated calls."""
     link_prefix: str = ""

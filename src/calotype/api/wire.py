@@ -257,10 +257,12 @@ def replace_host(url: str, prefix: str) -> str:
     return prefix + parts.path
 
 
-def webob_fault(status: int, method: str, accept: str | None, explanation: str | None = None) -> tuple[bytes, bytes]:
+def webob_fault(
+    status: int, method: str, accept: str | None, explanation: str | None = None, detail: str | None = None
+) -> tuple[bytes, bytes]:
     """Content type and body of a fault as WebOb renders it for an `Accept` header (compute-images 8.2, image-v2 1.5)."""
     environ = {"REQUEST_METHOD": method} if accept is None else {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
-    fault = webob.exc.status_map[status]()
+    fault = webob.exc.status_map[status](detail=detail)
     if explanation is not None:
         fault.explanation = explanation
     headers: dict[str, str] = {}
