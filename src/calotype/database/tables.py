@@ -151,7 +151,8 @@ assignments = Table(
     Index("assignments_by_scope", "scope", "scope_id"),
 )
 
-# The token itself is not kept, only its SHA-256.
+# The token itself is not kept, only its SHA-256. `scope` is as in `assignments`, or empty. `audit_id` names the token
+# and `chain_id` the first token of the line it was made from, which is its own name when it was made from none.
 tokens = Table(
     "tokens",
     metadata,
@@ -160,10 +161,13 @@ tokens = Table(
     _text("scope"),
     _text("scope_id"),
     _text("methods"),
-    _text("audit_ids"),
+    _text("audit_id"),
+    _text("chain_id"),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index("tokens_by_expiry", "expires_at"),
+    Index("tokens_by_chain", "chain_id"),
+    Index("tokens_by_user", "user_id"),
 )
 
 # One row, whose revision grows with every change that can take a right away; workers drop their cached tokens when it moves.
