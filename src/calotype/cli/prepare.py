@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 
 import click
 
@@ -45,10 +44,7 @@ async def _bootstrap(settings: Settings) -> dict[str, str]:
     database = connect(settings)
     await database.open()
     try:
-        wanted = {
-            "admin": os.environ.get("CALOTYPE_ADMIN_PASSWORD") or secrets.token_urlsafe(18),
-            "demo": secrets.token_urlsafe(18),
-        }
+        wanted = {"admin": os.environ.get("CALOTYPE_ADMIN_PASSWORD", "")}
         return await Accounts(database, Passwords(settings.identity)).bootstrap(wanted)
     finally:
         await database.close()
