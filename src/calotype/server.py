@@ -72,8 +72,7 @@ def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
         ssl_certfile=settings.tls.certificate or None,
         ssl_keyfile=settings.tls.key or None,
     )
-    server = uvicorn.Server(config)
     if settings.workers > 1:
-        Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
     else:
-        server.run()
+        uvicorn.Server(config).run()

@@ -135,13 +135,14 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            request.caller = await self._caller(request.token)
+            caller = await self._caller(request.token)
             service = request.field(b"x-service-token")
             valid = service is None or await self._caller(service.strip()) is not None
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
-        if request.caller is None or not valid:
+        if caller is None or not valid:
             raise Unauthorized(self._settings.identity.public_endpoint or f"{request.base}/v3")
+        request.caller = caller
 
     async def _caller(self, token: str | None) -> Caller | None:
         if not token:
@@ -174,8 +175,7 @@ class ComputeAPI:
 
     def _point_onwards(self, request: ComputeRequest, call: Call) -> None:
         """Count the call as deprecated, and say where its successor is."""
-        caller = request.caller
-        project = (caller and caller.project_id) or None
+        project = request.caller.project_id
         request.links = self._linker.links(
             request.base, request.prefix, request.version, project if request.project else None
         )
@@ -193,7 +193,6 @@ class ComputeAPI:
         if call.method in ("POST", "PUT"):
             request.document = await content.document(request)  # 10
         caller = request.caller
-        assert caller is not None
         if request.project is not None and request.project != caller.project_id:  # 11
             raise Fault(
                 400,
