@@ -21,9 +21,12 @@ def worker(settings: Settings) -> Any:
     return build(settings)
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first."""
-    {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, partial(worker, settings))
+def run(settings: Settings, application: Callable[[], Any] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished first.
+
+    `application` makes another application than Calotype's in each worker, to compare with.
+    """
+    {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
 
 
 def _granian(settings: Settings, application: Callable[[], Any]) -> None:
