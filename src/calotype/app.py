@@ -7,6 +7,8 @@ import time
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from calotype.access.accounts import Accounts
+from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
 from calotype.api.compute.routes import ComputeAPI
@@ -33,6 +35,7 @@ def build(settings: Settings) -> ASGIApp:
     database = connect(settings)
     store = LocalStore(settings.images)
     tokens = Tokens(database, settings.identity)
+    accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
     policy = Policy()
     library = Library(database, policy, store, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
@@ -42,7 +45,7 @@ def build(settings: Settings) -> ASGIApp:
 
     compute = ComputeAPI(settings, tokens, library, deprecated)
     image = ImageAPI(settings, tokens, library, sharing, transfer)
-    identity = IdentityAPI(settings, tokens)
+    identity = IdentityAPI(settings, tokens, accounts)
     health = Health(database, deprecated)
 
     app: ASGIApp = Mounts(compute, image, identity, health)
