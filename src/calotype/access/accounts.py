@@ -3,8 +3,13 @@
 import secrets
 import string
 import uuid
+<<<<<<< HEAD
 from collections.abc import Callable, Mapping
 from typing import Any
+=======
+from collections.abc import Callable
+from typing import Any, TypeVar
+>>>>>>> identity
 
 from calotype.access import seed
 from calotype.access.errors import Conflict, Invalid, NotFound, Unauthorized, missing
@@ -19,6 +24,7 @@ from calotype.images.model import now
 DEFAULT_DOMAIN = "default"
 _NAME_LENGTH = {"project": 64, "user": 255, "role": 255}
 EVERYTHING = Query()
+Thing = TypeVar("Thing")
 
 
 class Accounts:
@@ -235,11 +241,11 @@ class Accounts:
             raise Invalid("An empty password is not allowed.")
         return await self._passwords.hash(password)
 
-    async def _one(self, kind: Callable[..., Any], statement: Statement, **params: str) -> Any:
+    async def _one(self, kind: type[Thing], statement: Statement, **params: str) -> Thing | None:
         row = await self._database.one(statement, params)
         return None if row is None else _made(kind, row)
 
-    async def _all(self, kind: Callable[..., Any], statement: Statement, params: dict[str, Any]) -> list[Any]:
+    async def _all(self, kind: type[Thing], statement: Statement, params: dict[str, Any]) -> list[Thing]:
         return [_made(kind, row) for row in await self._database.all(statement, params)]
 
 
@@ -262,13 +268,12 @@ def _fields(thing: Any) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in thing.__struct_fields__}
 
 
-def _made(kind: Callable[..., Any], row: Any) -> Any:
+def _made(kind: Callable[..., Thing], row: Any) -> Thing:
     # SQLite keeps a boolean as 0 or 1; `enabled` is the last column wherever there is one.
-    made = kind(*row)
-    return kind(*row[:-1], bool(row[-1])) if hasattr(made, "enabled") else made
+    return kind(*row[:-1], bool(row[-1])) if hasattr(kind, "enabled") else kind(*row)
 
 
-def _found(thing: Any, kind: str, text: str) -> Any:
+def _found(thing: Thing | None, kind: str, text: str) -> Thing:
     if thing is None:
         raise missing(kind, text)
     return thing

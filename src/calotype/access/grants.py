@@ -42,7 +42,7 @@ def grant_of(whole: Sequence[Any], held: Sequence[Sequence[Any]], moment: int) -
     )
 
 
-def caller_of(grant: Grant) -> Caller:
+def as_caller(grant: Grant) -> Caller:
     """What the other APIs need to know of a grant."""
     return Caller(
         user_id=grant.user.id,

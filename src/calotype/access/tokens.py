@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
-from calotype.access.grants import caller_of, grant_of
+from calotype.access.grants import as_caller, grant_of
 from calotype.access.model import Grant, Login, Scope
 from calotype.database import revision, roles
 from calotype.database import tokens as rows
@@ -159,7 +159,7 @@ class Tokens:
         grant = await self._grant(key, 0)
         if grant is None:
             return None
-        caller = caller_of(grant)
+        caller = as_caller(grant)
         # What was read before a change must not outlive it.
         if generation == self._generation:
             while len(self._callers) >= CACHED:
