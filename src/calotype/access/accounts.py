@@ -3,13 +3,8 @@
 import secrets
 import string
 import uuid
-<<<<<<< HEAD
 from collections.abc import Callable, Mapping
-from typing import Any
-=======
-from collections.abc import Callable
 from typing import Any, TypeVar
->>>>>>> identity
 
 from calotype.access import seed
 from calotype.access.errors import Conflict, Invalid, NotFound, Unauthorized, missing
