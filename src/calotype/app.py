@@ -1,4 +1,4 @@
-"""Assembles the service: `build(settings)` makes the ASGI application out of its parts. Nothing else constructs them."""
+"""Assembles the service: `build(settings)` makes the ASGI application. Nothing else constructs its parts."""
 
 import asyncio
 import logging
@@ -9,6 +9,8 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from calotype.access.accounts import Accounts
+from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
 from calotype.api.compute.routes import ComputeAPI
@@ -39,6 +41,7 @@ def build(settings: Settings) -> ASGIApp:
     database = connect(settings)
     store = LocalStore(settings.images)
     tokens = Tokens(database, settings.identity)
+    accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
     policy = Policy()
     library = Library(database, policy, store, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
@@ -49,7 +52,7 @@ def build(settings: Settings) -> ASGIApp:
 
     compute = ComputeAPI(settings, tokens, library, deprecated)
     image = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer))
-    identity = IdentityAPI(settings, tokens)
+    identity = IdentityAPI(settings, tokens, accounts)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)

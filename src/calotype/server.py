@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-
-from starlette.types import ASGIApp
+from typing import Any
 
 from calotype.settings import Settings
 from calotype.telemetry import log
@@ -14,7 +13,7 @@ STOP_SECONDS = 30
 RESPAWN_SECONDS = 1.0
 
 
-def worker(settings: Settings) -> ASGIApp:
+def worker(settings: Settings) -> Any:
     """The application of one worker process."""
     from calotype.app import build
 
@@ -22,12 +21,15 @@ def worker(settings: Settings) -> ASGIApp:
     return build(settings)
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first."""
-    {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, partial(worker, settings))
+def run(settings: Settings, application: Callable[[], Any] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished first.
+
+    `application` makes another application than Calotype's in each worker, to compare with.
+    """
+    {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
 
 
-def _granian(settings: Settings, application: Callable[[], ASGIApp]) -> None:
+def _granian(settings: Settings, application: Callable[[], Any]) -> None:
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
@@ -55,7 +57,7 @@ def _granian(settings: Settings, application: Callable[[], ASGIApp]) -> None:
     server.serve(target_loader=application, wrap_loader=False)
 
 
-def _uvicorn(settings: Settings, application: Callable[[], ASGIApp]) -> None:
+def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
@@ -73,8 +75,7 @@ def _uvicorn(settings: Settings, application: Callable[[], ASGIApp]) -> None:
         ssl_certfile=settings.tls.certificate or None,
         ssl_keyfile=settings.tls.key or None,
     )
-    server = uvicorn.Server(config)
     if settings.workers > 1:
-        Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
     else:
-        server.run()
+        uvicorn.Server(config).run()

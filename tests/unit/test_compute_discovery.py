@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.support.compute import ALT, DEMO, Service
 
 HOST = "http://calotype.example:8776"

@@ -4,9 +4,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from tests.support.compute import CALLERS, DEMO, Service
 
 from calotype.images.model import Listing
+from tests.support.compute import CALLERS, DEMO, Service
 
 
 def _names(compute: Service, query: str = "", who: str = "demo") -> list[Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.support.compute import DEMO, Service
 
 FIELD = "Invalid input for field/attribute"

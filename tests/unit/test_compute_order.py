@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.support.compute import ALT, DEMO, Service
 
 JSON = {"Content-Type": "application/json"}

@@ -1,6 +1,7 @@
 """Microversions, routing, content and request ids (compute-images 3, 5, 6, 7)."""
 
 import pytest
+
 from tests.support.compute import DEMO, Service
 
 BOTH = ("openstack-api-version", "x-openstack-nova-api-version")

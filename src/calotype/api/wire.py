@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from calotype.access.caller import Caller
+from calotype.access.caller import NOBODY
 
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_SECONDS = 20.0
@@ -48,8 +48,9 @@ class BodyTooLarge(Exception):
 class Request(StarletteRequest):
     """A request, with what the layers in front of a handler found out about it.
 
-    `caller` is set by authentication (None before it and on calls without it), `parameters` by the route table; `prefix` is the part of the path at which
-    the API is mounted. `fields` maps lower-case header names to values, repeated ones joined with a comma.
+    `caller` is set by authentication (NOBODY before it and on calls without it), `parameters` by the route table;
+    `prefix` is the part of the path at which the API is mounted. `fields` maps lower-case header names to values,
+    repeated ones joined with a comma.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -57,7 +58,7 @@ class Request(StarletteRequest):
         scope["calotype.request"] = self
         self.request_id = new_request_id()
         self.global_request_id: str | None = None
-        self.caller: Caller | None = None
+        self.caller = NOBODY
         self.parameters: Mapping[str, str] = {}
         self.fields = _fields(scope["headers"])
         self.path: str = scope["path"]
@@ -267,7 +268,7 @@ def webob_fault(
         fault.explanation = explanation
     headers: dict[str, str] = {}
 
-    def start(_: str, lines: list[tuple[str, str]]) -> None:
+    def start(_: str, lines: list[tuple[str, str]], *_more: Any) -> Any:
         headers.update(lines)
 
     body = b"".join(fault.generate_response(environ, start))

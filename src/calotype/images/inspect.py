@@ -19,12 +19,12 @@ from calotype.images.errors import ContentRefused
 log = logging.getLogger("calotype.inspect")
 
 
-class _Current(io.RawIOBase):
+class _Current(io.BytesIO):
     """A source that reads as the block now passing."""
 
     block = b""
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         return self.block
 
 
@@ -44,20 +44,21 @@ class Inspection:
             self._wrapper.read(len(block))
 
     def verdict(self) -> int | None:
-        """Size in bytes of the disk inside, None if unknown; raises ContentRefused. Call it once, after the last block."""
+        """Bytes of the disk inside, None if unknown; raises ContentRefused. Call it once, after the last block."""
         if self._wrapper is None:
             return None
         self._wrapper.close()
         try:
             return self._judge(self._wrapper) or None
         except ImageFormatError as error:
-            return self._mismatch(str(error))
+            self._mismatch(str(error))
         except SafetyCheckFailed as error:
             raise ContentRefused("Image failed safety checks") from error
         except Exception as error:
             # The parsers read hostile bytes: whatever they trip over is a refusal, never a fault of the service.
             log.warning("format inspection failed: %r", error)
-            return self._mismatch("Image format inspection failed")
+            self._mismatch("Image format inspection failed")
+        return None
 
     def _judge(self, wrapper: InspectWrapper) -> int | None:
         inspector = _detected(wrapper)

@@ -121,7 +121,7 @@ class Transfer:
             log.warning("leftover data %s is left to the sweeper: %s", location, error)
 
     async def download(self, caller: Caller, image_id: str) -> tuple[Image, Path | None]:
-        """The image and the file with its data, None if it has no data; raises ImageNotFound, Forbidden, NotAuthorized."""
+        """The image and its file, None if it has no data; raises ImageNotFound, Forbidden, NotAuthorized."""
         image = await self._library.show(caller, image_id)
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")

@@ -73,7 +73,7 @@ class RequestLog:
             fields["request_id"] = known.request_id
             if known.global_request_id:
                 fields["global_request_id"] = known.global_request_id
-            if known.caller is not None:
+            if known.caller.user_id:
                 fields["user"], fields["project"] = known.caller.user_id, known.caller.project_id
             fields["agent"] = known.field(b"user-agent")
         line = _line(self._json, _moment(time.time()), "info", f"{scope['method']} {path}", fields)

@@ -117,8 +117,8 @@ class ComputeAPI:
         if rest == "/":
             return self._version(request)
         content.refuse_large(request)  # 5
-        caller = await self._authenticate(request)  # 6
-        return await self._route(request, rest, caller)
+        await self._authenticate(request)  # 6
+        return await self._route(request, rest)
 
     def _unversioned(self, request: ComputeRequest) -> Reply:
         root = self._linker.root(request.base, request.prefix)
@@ -134,8 +134,8 @@ class ComputeAPI:
         self._negotiate(request)
         return self._discovery.version(request.version, self._linker.root(request.base, request.prefix))
 
-    async def _authenticate(self, request: ComputeRequest) -> Caller:
-        """Who asks; a service token that comes along must be valid as well (section 4)."""
+    async def _authenticate(self, request: ComputeRequest) -> None:
+        """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
             caller = await self._caller(request.token)
             service = request.field(b"x-service-token")
@@ -145,14 +145,13 @@ class ComputeAPI:
         if caller is None or not valid:
             raise Unauthorized(self._settings.identity.public_endpoint or f"{request.base}/v3")
         request.caller = caller
-        return caller
 
     async def _caller(self, token: str | None) -> Caller | None:
         if not token:
             return None
         return self._tokens.cached(token) or await self._tokens.caller(token)
 
-    async def _route(self, request: ComputeRequest, rest: str, caller: Caller) -> Response:
+    async def _route(self, request: ComputeRequest, rest: str) -> Response:
         first = rest[1:].partition("/")[0]
         if first != "images" and first and not first.strip(_HEX):
             request.project, rest = first, rest[len(first) + 1 :]
@@ -162,9 +161,9 @@ class ComputeAPI:
         if found is None:
             raise RawFault(404)
         call, request.parameters = found
-        self._point_onwards(request, call, caller)
+        self._point_onwards(request, call)
         try:
-            return await self._serve(request, call, caller)
+            return await self._serve(request, call)
         except ImageError as error:
             fault = faults.translated(error, call.options["faults"], request.parameters.get("image_id", ""))
             if fault is not None:
@@ -176,9 +175,9 @@ class ComputeAPI:
             log.exception("unhandled in a call")
         raise Fault(500, faults.UNEXPECTED)
 
-    def _point_onwards(self, request: ComputeRequest, call: Call, caller: Caller) -> None:
+    def _point_onwards(self, request: ComputeRequest, call: Call) -> None:
         """Count the call as deprecated, and say where its successor is."""
-        project = caller.project_id or ""
+        project = request.caller.project_id or ""
         request.links = self._linker.links(
             request.base, request.prefix, request.version, project if request.project else ""
         )
@@ -186,15 +185,16 @@ class ComputeAPI:
         self._deprecated.count(project, agent, f"{call.method} {call.path}")
         if self._settings.compute.deprecation_headers:
             image_id = request.parameters.get("image_id")
-            target = request.links.successor + (f"/{quote(image_id, safe='')}" if image_id else "")
+            target = request.links.successor + (f"/{quote(image_id, safe='', errors='replace')}" if image_id else "")
             request.marks.append(call.options["deprecation"])
             request.marks.append((b"link", f'<{target}>; rel="successor-version"'.encode("latin-1")))
 
-    async def _serve(self, request: ComputeRequest, call: Call, caller: Caller) -> Response:
+    async def _serve(self, request: ComputeRequest, call: Call) -> Response:
         number = self._negotiate(request)  # 8
         content.refuse_type(request)  # 9
         if call.method in ("POST", "PUT"):
             request.document = await content.document(request)  # 10
+        caller = request.caller
         if request.project is not None and request.project != caller.project_id:  # 11
             raise Fault(
                 400,
@@ -207,8 +207,8 @@ class ComputeAPI:
             content.refuse_query(request.scope["query_string"])  # 13; bodies are judged by the calls themselves
         if caller.system:
             # The system has no project; the library lets it pass when a service speaks for it (11.1).
-            caller = msgspec.structs.replace(caller, service=True)
-        return await call.handler(request, caller)  # 14 to 18
+            request.caller = msgspec.structs.replace(caller, service=True)
+        return await call.handler(request)  # 14 to 18
 
     def _negotiate(self, request: ComputeRequest) -> tuple[int, int]:
         """The microversion; under `/v2` it is 2.1, whatever is asked for (5.6)."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from calotype.access.caller import Caller
 from calotype.access.tokens import Tokens
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.wire import Request, base_url, decode
@@ -26,11 +25,6 @@ class ImageAPI:
         self.transfer = transfer
         self.validator = ImageValidator(settings.image)
         self.schemas = documents(settings.image)
-
-    def caller(self, request: Request) -> Caller:
-        """Who asks; set before any handler runs."""
-        assert request.caller is not None
-        return request.caller
 
     def base(self, request: Request) -> str:
         """The URL of the service as the client sees it, without a final slash."""

@@ -26,7 +26,7 @@ async def upload(api: ImageAPI, request: Request) -> Response:
     if content_type is None or content_type.partition(";")[0].strip() != "application/octet-stream":
         raise Refused(415, f"Invalid content type {content_type}")
     declared = _declared(request)
-    await api.transfer.upload(api.caller(request), request.parameters["image_id"], request.chunks(), declared)
+    await api.transfer.upload(request.caller, request.parameters["image_id"], request.chunks(), declared)
     return Reply(204)
 
 
@@ -44,7 +44,7 @@ def _declared(request: Request) -> int | None:
 
 async def download(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}/file"""
-    image, path = await api.transfer.download(api.caller(request), request.parameters["image_id"])
+    image, path = await api.transfer.download(request.caller, request.parameters["image_id"])
     if b"prefer=" in request.scope["query_string"]:
         raise Refused(400, "Store selection with 'prefer' needs several stores, and this site has one.")
     if path is None or image.size is None:

@@ -25,7 +25,7 @@ async def stores_info(api: ImageAPI, request: Request) -> Response:
 
 async def stores_detail(api: ImageAPI, request: Request) -> Response:
     """GET /v2/info/stores/detail"""
-    api.library.authorize("stores_info_detail", api.caller(request))
+    api.library.authorize("stores_info_detail", request.caller)
     raise NotFound(_NO_STORES)
 
 
@@ -57,25 +57,25 @@ async def import_image(api: ImageAPI, request: Request) -> Response:
 
 async def image_tasks(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}/tasks"""
-    await api.library.show(api.caller(request), request.parameters["image_id"])
+    await api.library.show(request.caller, request.parameters["image_id"])
     return json_reply({"tasks": []})
 
 
 async def tasks(api: ImageAPI, request: Request) -> Response:
     """GET /v2/tasks"""
-    api.library.authorize("tasks_api_access", api.caller(request))
+    api.library.authorize("tasks_api_access", request.caller)
     return json_reply({"tasks": [], "first": "/v2/tasks", "schema": "/v2/schemas/tasks"})
 
 
 async def task(api: ImageAPI, request: Request) -> Response:
     """GET /v2/tasks/{task_id}"""
-    api.library.authorize("tasks_api_access", api.caller(request))
+    api.library.authorize("tasks_api_access", request.caller)
     raise NotFound(f"Could not find task {request.parameters['task_id']}")
 
 
 async def create_task(api: ImageAPI, request: Request) -> Response:
     """POST /v2/tasks"""
-    api.library.authorize("tasks_api_access", api.caller(request))
+    api.library.authorize("tasks_api_access", request.caller)
     body = await api.json_object(request)
     for name in ("type", "input"):
         if not body.get(name):
@@ -85,8 +85,8 @@ async def create_task(api: ImageAPI, request: Request) -> Response:
 
 async def get_locations(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}/locations"""
-    image = await api.library.show(api.caller(request), request.parameters["image_id"])
-    api.library.authorize("fetch_image_location", api.caller(request), image)
+    image = await api.library.show(request.caller, request.parameters["image_id"])
+    api.library.authorize("fetch_image_location", request.caller, image)
     return json_reply([])
 
 
@@ -95,16 +95,16 @@ async def add_location(api: ImageAPI, request: Request) -> Response:
     body = await api.json_object(request)
     if not isinstance(body.get("url"), str):
         raise Invalid("Provided object does not match schema 'location': 'url' is a required property")
-    image = await api.library.show(api.caller(request), request.parameters["image_id"])
+    image = await api.library.show(request.caller, request.parameters["image_id"])
     if image.status != "queued":
         raise Refused(409, f"It's not allowed to add locations if image status is {image.status}.")
-    api.library.authorize("set_image_location", api.caller(request), image)
+    api.library.authorize("set_image_location", request.caller, image)
     raise Forbidden("http store must be enabled to use location API by normal user.")
 
 
 async def cache(api: ImageAPI, request: Request) -> Response:
     """Everything under /v2/cache"""
-    api.library.authorize(_CACHE_RULES[request.method], api.caller(request))
+    api.library.authorize(_CACHE_RULES[request.method], request.caller)
     raise NotFound(_NO_CACHE)
 
 
@@ -113,7 +113,7 @@ _CACHE_RULES = {"GET": "cache_list", "PUT": "cache_image", "DELETE": "cache_dele
 
 async def namespaces(api: ImageAPI, request: Request) -> Response:
     """GET /v2/metadefs/namespaces"""
-    api.library.authorize("get_metadef_namespaces", api.caller(request))
+    api.library.authorize("get_metadef_namespaces", request.caller)
     document = {"namespaces": [], "first": "/v2/metadefs/namespaces", "schema": "/v2/schemas/metadefs/namespaces"}
     return json_reply(document)
 
@@ -131,5 +131,5 @@ async def no_namespace(api: ImageAPI, request: Request) -> Response:
 async def add_namespace(api: ImageAPI, request: Request) -> Response:
     """POST /v2/metadefs/namespaces"""
     await api.json_object(request)
-    api.library.authorize("metadef_admin", api.caller(request))
+    api.library.authorize("metadef_admin", request.caller)
     raise Forbidden("Metadata definitions are switched off at this site.")

@@ -15,7 +15,7 @@ _SENT_LINKS = frozenset(attributes.LINKS)
 
 async def show(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}"""
-    found = await api.library.show(api.caller(request), request.parameters["image_id"])
+    found = await api.library.show(request.caller, request.parameters["image_id"])
     return json_reply(views.image(found))
 
 
@@ -23,7 +23,7 @@ async def index(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images"""
     asked = query.pairs(request.scope["query_string"])
     listing, marker = query.listing(asked, api.settings.image)
-    found = await api.library.find(api.caller(request), listing, marker)
+    found = await api.library.find(request.caller, listing, marker)
     last_id = found[-1].id if found else None
     document = {
         "images": [views.image(each) for each in found],
@@ -37,7 +37,7 @@ async def create(api: ImageAPI, request: Request) -> Response:
     """POST /v2/images"""
     body = await api.json_object(request)
     _check_new(api, body)
-    made = await api.library.create(api.caller(request), body)
+    made = await api.library.create(request.caller, body)
     url = f"{api.base(request)}/v2/images/{made.id}"
     return json_reply(views.image(made), 201, ((b"location", url.encode()),))
 
@@ -58,13 +58,13 @@ async def update(api: ImageAPI, request: Request) -> Response:
     kind = patch.media_type(request.field(b"content-type"))
     body = await api.json(request)
     operations = patch.operations(body, kind, api.validator, api.settings.image.max_operations)
-    changed = await api.library.update(api.caller(request), request.parameters["image_id"], operations)
+    changed = await api.library.update(request.caller, request.parameters["image_id"], operations)
     return json_reply(views.image(changed))
 
 
 async def delete(api: ImageAPI, request: Request) -> Response:
     """DELETE /v2/images/{image_id}"""
-    await api.library.delete(api.caller(request), request.parameters["image_id"])
+    await api.library.delete(request.caller, request.parameters["image_id"])
     return Reply(204)
 
 
@@ -73,23 +73,23 @@ async def put_tag(api: ImageAPI, request: Request) -> Response:
     tag = request.parameters["tag"]
     if len(tag) > attributes.NAME_LENGTH or "\0" in tag:
         raise Invalid(f"Provided object does not match schema 'image': {tag!r} is too long")
-    await api.library.tag(api.caller(request), request.parameters["image_id"], tag)
+    await api.library.tag(request.caller, request.parameters["image_id"], tag)
     return Reply(204)
 
 
 async def delete_tag(api: ImageAPI, request: Request) -> Response:
     """DELETE /v2/images/{image_id}/tags/{tag}"""
-    await api.library.untag(api.caller(request), request.parameters["image_id"], request.parameters["tag"])
+    await api.library.untag(request.caller, request.parameters["image_id"], request.parameters["tag"])
     return Reply(204)
 
 
 async def deactivate(api: ImageAPI, request: Request) -> Response:
     """POST /v2/images/{image_id}/actions/deactivate"""
-    await api.library.deactivate(api.caller(request), request.parameters["image_id"])
+    await api.library.deactivate(request.caller, request.parameters["image_id"])
     return Reply(204)
 
 
 async def reactivate(api: ImageAPI, request: Request) -> Response:
     """POST /v2/images/{image_id}/actions/reactivate"""
-    await api.library.reactivate(api.caller(request), request.parameters["image_id"])
+    await api.library.reactivate(request.caller, request.parameters["image_id"])
     return Reply(204)

@@ -15,13 +15,13 @@ _LENGTH = 255
 
 async def index(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}/members"""
-    found = await api.sharing.members(api.caller(request), request.parameters["image_id"])
+    found = await api.sharing.members(request.caller, request.parameters["image_id"])
     return json_reply({"members": [views.member(each) for each in found], "schema": "/v2/schemas/members"})
 
 
 async def show(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}/members/{member_id}"""
-    return json_reply(views.member(await api.sharing.show(api.caller(request), *_named(request))))
+    return json_reply(views.member(await api.sharing.show(request.caller, *_named(request))))
 
 
 async def add(api: ImageAPI, request: Request) -> Response:
@@ -31,7 +31,7 @@ async def add(api: ImageAPI, request: Request) -> Response:
         raise Invalid("Member can't be empty")
     if not isinstance(member, str) or len(member) > _LENGTH:
         raise Invalid(f"Member must be a string of at most {_LENGTH} characters.")
-    added = await api.sharing.add(api.caller(request), request.parameters["image_id"], member)
+    added = await api.sharing.add(request.caller, request.parameters["image_id"], member)
     return json_reply(views.member(added))
 
 
@@ -40,13 +40,13 @@ async def update(api: ImageAPI, request: Request) -> Response:
     status = _value(await api.json(request), "status", "Status not specified", '{"status": "status"}')
     if status not in MEMBER_STATUSES:
         raise Invalid('Incorrect request: Status must be "pending", "accepted" or "rejected".')
-    changed = await api.sharing.decide(api.caller(request), *_named(request), status)
+    changed = await api.sharing.decide(request.caller, *_named(request), status)
     return json_reply(views.member(changed))
 
 
 async def remove(api: ImageAPI, request: Request) -> Response:
     """DELETE /v2/images/{image_id}/members/{member_id}"""
-    await api.sharing.remove(api.caller(request), *_named(request))
+    await api.sharing.remove(request.caller, *_named(request))
     return Reply(204)
 
 

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from calotype.api.image import data, discovery, elsewhere, images, members
 from calotype.api.image.api import ImageAPI
-from calotype.api.image.faults import Refused, fault, reply
+from calotype.api.image.faults import Refused, reply
 from calotype.api.wire import Call, Reply, Request, Routes, json_reply
 from calotype.images.errors import Invalid
 
