@@ -13,6 +13,8 @@ BOTH = ("openstack-api-version", "x-openstack-nova-api-version")
         ([], "2.1"),
         ([("OpenStack-API-Version", "compute 2.20")], "2.20"),
         ([("OpenStack-API-Version", "COMPUTE   2.20")], "2.20"),
+        ([("OpenStack-API-Version", "compute\t2.20")], "2.20"),
+        ([("OpenStack-API-Version", "compute 2.5"), ("OpenStack-API-Version", "compute 2.6")], "2.6"),
         ([("OpenStack-API-Version", "compute 2.5, identity 3.1, compute 2.6")], "2.6"),
         ([("OpenStack-API-Version", "identity 3.1")], "2.1"),
         ([("OpenStack-API-Version", "2.40")], "2.1"),
@@ -103,6 +105,9 @@ def test_v2_ignores_versions(compute: Service) -> None:
         ("GET", "/v2.1/abc/images", 400),
         ("GET", f"/v2.1/{DEMO}", 404),
         ("GET", f"/v2.1/{DEMO}/", 200),
+        ("HEAD", f"/v2.1/{DEMO}/", 404),
+        ("POST", f"/v2.1/{DEMO}/", 404),
+        ("GET", "/v2.1/abc/", 400),
         ("GET", f"/v2.1/{DEMO}/images", 200),
         ("HEAD", "/v2.1/images", 404),
         ("POST", "/v2.1/images", 404),
@@ -152,6 +157,12 @@ def test_raw_faults(compute: Service, accept: str | None, kind: str, body: bytes
     assert not {"vary", "deprecation"} & set(reply.headers)
 
 
+def test_a_raw_fault_of_head_is_html_without_a_body(compute: Service) -> None:
+    reply = compute("HEAD", "/v2.1/images", headers={"Accept": "application/json"})
+    assert (reply.status_code, reply.headers["content-type"]) == (404, "text/html; charset=UTF-8")
+    assert reply.content == b""
+
+
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
@@ -176,6 +187,7 @@ def test_success_types(compute: Service, accept: str | None, kind: str) -> None:
         ("text/plain", 200),
         ("", 200),
         ("APPLICATION/JSON", 415),
+        ("application/json ; charset=utf-8", 415),
         ("application/xml", 415),
         ("application/x-www-form-urlencoded", 415),
     ],
