@@ -3,7 +3,7 @@
 import secrets
 import string
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from calotype.access import seed
@@ -140,11 +140,14 @@ class Accounts:
 
     # Changing things.
 
-    async def bootstrap(self) -> dict[str, str]:
-        """Create what a first start needs, unless it was done before; answers the passwords made, by user name."""
+    async def bootstrap(self, passwords: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Create what a first start needs, unless it was done before; answers the new users' passwords by name.
+
+        `passwords` are those wanted; a user that is not among them gets a random one.
+        """
         if await self.domain(DEFAULT_DOMAIN) is not None:
             return {}
-        made = {name: new_password() for name in seed.ACCOUNTS}
+        made = {name: (passwords or {}).get(name) or new_password() for name in seed.ACCOUNTS}
         hashes = {name: await self._passwords.hash(password) for name, password in made.items()}
         created: set[str] = await self._database.write(seed.plant, hashes, now())
         self._changed()

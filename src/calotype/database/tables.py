@@ -33,8 +33,8 @@ images = Table(
     Column("os_hidden", Boolean, nullable=False),
     _text("disk_format", nullable=True),
     _text("container_format", nullable=True),
-    Column("min_disk", Integer, nullable=False),
-    Column("min_ram", Integer, nullable=False),
+    Column("min_disk", BigInteger, nullable=False),
+    Column("min_ram", BigInteger, nullable=False),
     Column("size", BigInteger),
     Column("virtual_size", BigInteger),
     _text("checksum", nullable=True),
@@ -170,7 +170,7 @@ tokens = Table(
     Index("tokens_by_user", "user_id"),
 )
 
-# One row, whose revision grows with every change that can take a right away; workers drop their cached tokens when it moves.
+# One row. Its revision grows with every change that can take a right away; workers forget cached tokens when it moves.
 identity_revision = Table(
     "identity_revision",
     metadata,

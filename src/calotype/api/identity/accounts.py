@@ -6,7 +6,7 @@ from calotype.access.accounts import Accounts
 from calotype.access.errors import Forbidden, missing
 from calotype.api.identity import views
 from calotype.api.identity.catalog import endpoints, services
-from calotype.api.identity.lists import administrator, answer, caller_of, reads_all
+from calotype.api.identity.lists import administrator, answer, reads_all
 from calotype.api.identity.queries import filters, parameters, self_link
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.database.filters import Filter, Query
@@ -22,7 +22,7 @@ class AccountCalls:
 
     async def users(self, request: Request, url: str) -> Reply:
         """`GET /v3/users`."""
-        caller = caller_of(request)
+        caller = request.caller
         found = filters(request, {"name": "name", "domain_id": "domain_id", "enabled": "enabled"})
         if not reads_all(caller):
             if caller.domain_id is None or "reader" not in caller.roles:
@@ -33,7 +33,7 @@ class AccountCalls:
     async def user(self, request: Request, url: str) -> Reply:
         """`GET /v3/users/{user_id}`: anybody sees himself."""
         user_id = request.parameters["user_id"]
-        if caller_of(request).user_id != user_id:
+        if request.caller.user_id != user_id:
             administrator(request, "identity:get_user")
         user = await self._accounts.user(user_id)
         if user is None:
@@ -49,7 +49,7 @@ class AccountCalls:
     async def domain(self, request: Request, url: str) -> Reply:
         """`GET /v3/domains/{domain_id}`: whoever has a token in a domain sees that domain."""
         domain_id = request.parameters["domain_id"]
-        caller = caller_of(request)
+        caller = request.caller
         project = await self._accounts.project(caller.project_id) if caller.project_id else None
         if domain_id not in (caller.domain_id, project and project.domain_id):
             administrator(request, "identity:get_domain")

@@ -11,12 +11,6 @@ from calotype.api.wire import Reply, Request, json_reply
 from calotype.database.filters import Filter, Query
 
 
-def caller_of(request: Request) -> Caller:
-    """The caller, whom the route table has made sure of."""
-    assert request.caller is not None
-    return request.caller
-
-
 def reads_all(caller: Caller) -> bool:
     """Whether the caller may see every account: an administrator or a reader of the system."""
     return caller.is_admin or (caller.system and "reader" in caller.roles)
@@ -24,7 +18,7 @@ def reads_all(caller: Caller) -> bool:
 
 def administrator(request: Request, rule: str) -> None:
     """Raises Forbidden for those who may not see every account."""
-    if not reads_all(caller_of(request)):
+    if not reads_all(request.caller):
         raise Forbidden(rule)
 
 

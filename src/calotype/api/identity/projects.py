@@ -7,7 +7,7 @@ from calotype.access.errors import Forbidden, missing
 from calotype.access.model import SYSTEM, Project
 from calotype.api.identity import views
 from calotype.api.identity.catalog import catalog
-from calotype.api.identity.lists import answer, caller_of, reads_all
+from calotype.api.identity.lists import answer, reads_all
 from calotype.api.identity.queries import boolean, filters, parameters, self_link
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.database.filters import Filter, Query
@@ -29,7 +29,7 @@ class ProjectCalls:
 
     async def index(self, request: Request, url: str) -> Reply:
         """`GET /v3/projects`: all for an administrator, and for others their own, where Keystone refuses."""
-        caller = caller_of(request)
+        caller = request.caller
         query = Query(filters(request, _COLUMNS))
         if not reads_all(caller):
             if caller.domain_id is not None and "reader" in caller.roles:
@@ -45,7 +45,7 @@ class ProjectCalls:
 
     async def show(self, request: Request, url: str) -> Reply:
         """`GET /v3/projects/{project_id}`."""
-        caller = caller_of(request)
+        caller = request.caller
         project_id = request.parameters["project_id"]
         project = await self._accounts.project(project_id)
         in_domain = project is not None and caller.domain_id == project.domain_id and "reader" in caller.roles
@@ -57,12 +57,12 @@ class ProjectCalls:
 
     async def own(self, request: Request, url: str) -> Reply:
         """`GET /v3/auth/projects`: where the caller may go; filters do not count."""
-        found = await self._of_user(caller_of(request).user_id, (_ENABLED,))
+        found = await self._of_user(request.caller.user_id, (_ENABLED,))
         return self._listed(request, url, found)
 
     async def of_user(self, request: Request, url: str) -> Reply:
         """`GET /v3/users/{user_id}/projects`."""
-        caller = caller_of(request)
+        caller = request.caller
         user_id = request.parameters["user_id"]
         if not reads_all(caller) and caller.user_id != user_id:
             raise Forbidden("identity:list_user_projects")
@@ -72,19 +72,19 @@ class ProjectCalls:
 
     async def own_domains(self, request: Request, url: str) -> Reply:
         """`GET /v3/auth/domains`."""
-        found = await self._accounts.domains(Query((_ENABLED,), assigned_to=caller_of(request).user_id))
+        found = await self._accounts.domains(Query((_ENABLED,), assigned_to=request.caller.user_id))
         items = [views.domain(each, url) for each in found]
         return json_reply(views.collection("domains", items, self_link(request, url)))
 
     async def own_system(self, request: Request, url: str) -> Reply:
         """`GET /v3/auth/system`."""
-        held = await self._accounts.held(caller_of(request).user_id, SYSTEM)
+        held = await self._accounts.held(request.caller.user_id, SYSTEM)
         links = {"self": self_link(request, url)}
         return json_reply({"system": [{"all": True}] if held else [], "links": links})
 
     async def catalog(self, request: Request, url: str) -> Reply:
         """`GET /v3/auth/catalog`, for tokens of a project only."""
-        if caller_of(request).project_id is None:
+        if request.caller.project_id is None:
             raise Forbidden
         links = {"self": self_link(request, url)}
         return json_reply({"catalog": catalog(self._settings, request), "links": links})
@@ -93,7 +93,7 @@ class ProjectCalls:
         return await self._accounts.projects(Query(conditions, assigned_to=user_id))
 
     async def _domains(self, request: Request, url: str) -> Reply:
-        found: list[Any] = await self._accounts.domains() if reads_all(caller_of(request)) else []
+        found: list[Any] = await self._accounts.domains() if reads_all(request.caller) else []
         items = [views.domain_as_project(each, url) for each in found]
         return json_reply(views.collection("projects", items, self_link(request, url)))
 

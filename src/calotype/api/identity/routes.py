@@ -57,10 +57,10 @@ class IdentityAPI:
 
     async def _authenticate(self, request: Request) -> None:
         token = request.token
-        if token:
-            request.caller = self._tokens.cached(token) or await self._tokens.caller(token)
-        if request.caller is None:
+        caller = (self._tokens.cached(token) or await self._tokens.caller(token)) if token else None
+        if caller is None:
             raise Unauthorized
+        request.caller = caller
 
     def _unknown(self, request: Request) -> Reply:
         methods = self._routes.methods(request.path)

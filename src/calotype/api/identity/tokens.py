@@ -135,7 +135,6 @@ class TokenCalls:
     async def _subject(self, request: Request, rule: str, roles: tuple[str, ...]) -> Grant:
         """The grant of the subject token, if the caller may ask for it."""
         caller = request.caller
-        assert caller is not None
         trusted = _trusted(caller, rule, roles)
         token = request.field(b"x-subject-token")
         if token is None and not trusted:

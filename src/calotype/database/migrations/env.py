@@ -1,0 +1,8 @@
+"""What alembic runs: the steps that are missing, inside the transaction that `calotype.database.schema` began."""
+
+from alembic import context
+
+from calotype.database.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.run_migrations()

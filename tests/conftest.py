@@ -1,0 +1,88 @@
+"""The fixtures that every suite may use."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from calotype.database import schema
+from calotype.database.engine import Database
+from support.catalogue import Run, opened
+from support.postgres import Postgres
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A private PostgreSQL server."""
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables, on each engine in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'calotype.db'}"
+    url: str = request.getfixturevalue("postgres").database()
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "calotype.db"
+    schema.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    """The name of a PostgreSQL database with the tables, to be copied."""
+    url = postgres.database()
+    schema.upgrade(url)
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The URL of a new SQLite file with the tables."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'calotype.db')}"
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres, postgres_template: str) -> str:
+    """The URL of a new PostgreSQL database with the tables."""
+    return postgres.database(postgres_template)
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a new database with the tables, on each engine in turn."""
+    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return found
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """One event loop for the length of the test."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture
+def database(url: str, run: Run) -> Iterator[Database]:
+    """An open database, on each engine in turn."""
+    with opened(url, run) as found:
+        yield found
+
+
+@pytest.fixture
+def both(sqlite_url: str, postgres_url: str, run: Run) -> Iterator[list[Database]]:
+    """An open database on each engine, to be compared."""
+    with opened(sqlite_url, run) as first, opened(postgres_url, run) as second:
+        yield [first, second]
