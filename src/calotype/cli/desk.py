@@ -1,4 +1,4 @@
-"""What the commands on accounts share: where the data is, opening it, and how results and errors are printed.
+"""What the commands on accounts share: opening the accounts, and how results are printed.
 
 The commands work on the database itself, so they need no password and no running server; a running one notices what
 they change within a second.
@@ -7,7 +7,6 @@ they change within a second.
 import asyncio
 import functools
 import json
-import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,12 +14,11 @@ from typing import Any, NamedTuple
 import click
 
 from calotype.access.accounts import Accounts, new_password
-from calotype.access.errors import AccessError
 from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
+from calotype.cli.common import prepared, with_settings
 from calotype.database.connect import connect
-from calotype.images.errors import StorageUnavailable
-from calotype.settings import Settings, SettingsError, load
+from calotype.settings import Settings
 
 Rows = Sequence[dict[str, Any]]
 
@@ -35,11 +33,6 @@ class Desk(NamedTuple):
 Command = Callable[..., Awaitable[Rows | dict[str, Any] | None]]
 """Answers the rows of a table, one thing, or nothing."""
 
-_PLACES = (
-    click.option("--data", metavar="DIR", help="Data directory."),
-    click.option("--database", metavar="URL", help="Database URL; the default is SQLite in the data directory."),
-    click.option("--config", metavar="FILE", help="Settings file."),
-)
 _FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Output."
 )
@@ -53,19 +46,15 @@ def operator(command: Command) -> Callable[..., None]:
     """A click callback out of a coroutine function, whose first argument is the Desk; adds the common options."""
 
     @functools.wraps(command)
-    def run(data: str | None, database: str | None, config: str | None, form: str, **arguments: Any) -> None:
+    def run(settings: Settings, form: str, **arguments: Any) -> None:
         try:
-            settings = load(config, os.environ, {"data": data, "database": database})
-            result = asyncio.run(_with_desk(settings, command, arguments))
-        except (AccessError, StorageUnavailable, SettingsError) as error:
-            raise click.ClickException(str(error)) from None
+            result = asyncio.run(_with_desk(prepared(settings), command, arguments))
         except UnicodeEncodeError:
             raise click.ClickException("An argument is not valid UTF-8.") from None
         if result is not None:
             click.echo(_json(result) if form == "json" else _plain(result))
 
-    wrapped: Callable[..., None] = _with_options(run, (*_PLACES, _FORMAT))
-    return wrapped
+    return with_settings(_FORMAT(run))
 
 
 def with_password(command: Command) -> Command:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from calotype.access.model import Project
-from calotype.cli.common import Desk, Rows, operator
+from calotype.cli.desk import Desk, Rows, operator
 
 
 @click.group()

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from calotype.access.model import SYSTEM, Scope
-from calotype.cli.common import Command, Desk, Rows, operator
+from calotype.cli.desk import Command, Desk, Rows, operator
 
 
 @click.group()

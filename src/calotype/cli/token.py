@@ -7,7 +7,7 @@ import click
 
 from calotype.access.errors import NotFound, Unauthorized
 from calotype.access.model import SYSTEM, UNSCOPED, Login, Scope
-from calotype.cli.common import Desk, operator, read_line
+from calotype.cli.desk import Desk, operator, read_line
 
 
 @click.group()
@@ -47,14 +47,14 @@ async def issue(desk: Desk, user: str, project: str | None, system: bool, passwo
 
 
 @token.command()
-@click.argument("token", required=False)
+@click.argument("given", metavar="[TOKEN]", required=False)
 @click.option("--user", metavar="USER", help="End all tokens of this user instead.")
 @operator
-async def revoke(desk: Desk, token: str | None, user: str | None) -> None:
+async def revoke(desk: Desk, given: str | None, user: str | None) -> None:
     """End a token and those made from it; `-` reads it from standard input, out of sight of other users."""
-    if (token is None) == (user is None):
+    if (given is None) == (user is None):
         raise click.UsageError("Give either a token or --user.")
     if user is not None:
         await desk.tokens.revoke_user((await desk.accounts.find_user(user)).id)
-    elif not await desk.tokens.revoke(read_line().strip() if token == "-" else token or ""):
+    elif not await desk.tokens.revoke(read_line().strip() if given == "-" else given or ""):
         raise NotFound("There is no such token, or it has expired.")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from calotype.access.model import Assignment, Scope, User
-from calotype.cli.common import Desk, Rows, operator, with_password
+from calotype.cli.desk import Desk, Rows, operator, with_password
 
 
 @click.group()
