@@ -52,6 +52,15 @@ class Role(msgspec.Struct, frozen=True):
     name: str
 
 
+class Assignment(NamedTuple):
+    """A role that a user was given; `project_name` is null for scopes other than a project."""
+
+    role: str
+    scope: ScopeKind
+    scope_id: str
+    project_name: str | None
+
+
 class Named(NamedTuple):
     """A thing inside a document, by id and name."""
 
