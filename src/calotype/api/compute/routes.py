@@ -88,6 +88,8 @@ class ComputeAPI:
             reply = await self._answer(request)
         except Refusal as refusal:
             reply = refusal.reply(request)
+            if not request.read:
+                await request.drain()
         except ClientDisconnect:
             raise
         except Exception:  # 4
@@ -109,11 +111,11 @@ class ComputeAPI:
             request.version, rest = "v2", path[3:]
         else:
             return self._unversioned(request)
+        if request.scope["method"] == "OPTIONS" and rest != "/":
+            return Reply(200)
         _identify(request)  # 3
         if rest == "/":
             return self._version(request)
-        if request.scope["method"] == "OPTIONS":
-            return Reply(200)
         content.refuse_large(request)  # 5
         await self._authenticate(request)  # 6
         return await self._route(request, rest)
@@ -175,15 +177,15 @@ class ComputeAPI:
 
     def _point_onwards(self, request: ComputeRequest, call: Call) -> None:
         """Count the call as deprecated, and say where its successor is."""
-        project = request.caller.project_id
+        project = request.caller.project_id or ""
         request.links = self._linker.links(
-            request.base, request.prefix, request.version, project if request.project else None
+            request.base, request.prefix, request.version, project if request.project else ""
         )
         agent = request.field(b"user-agent") or ""
-        self._deprecated.count(project or "", agent, f"{call.method} {call.path}")
+        self._deprecated.count(project, agent, f"{call.method} {call.path}")
         if self._settings.compute.deprecation_headers:
             image_id = request.parameters.get("image_id")
-            target = request.links.successor + (f"/{quote(image_id, safe='')}" if image_id else "")
+            target = request.links.successor + (f"/{quote(image_id, safe='', errors='replace')}" if image_id else "")
             request.marks.append(call.options["deprecation"])
             request.marks.append((b"link", f'<{target}>; rel="successor-version"'.encode("latin-1")))
 
@@ -205,8 +207,8 @@ class ComputeAPI:
             content.refuse_query(request.scope["query_string"])  # 13; bodies are judged by the calls themselves
         if caller.system:
             # The system has no project; the library lets it pass when a service speaks for it (11.1).
-            caller = msgspec.structs.replace(caller, service=True)
-        return await call.handler(request, caller)  # 14 to 18
+            request.caller = msgspec.structs.replace(caller, service=True)
+        return await call.handler(request)  # 14 to 18
 
     def _negotiate(self, request: ComputeRequest) -> tuple[int, int]:
         """The microversion; under `/v2` it is 2.1, whatever is asked for (5.6)."""
