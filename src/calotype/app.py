@@ -1,29 +1,37 @@
-"""Assembles the service: `build(settings)` makes the ASGI application out of its parts. Nothing else constructs them."""
+"""Assembles the service: `build(settings)` makes the ASGI application. Nothing else constructs its parts."""
 
 import asyncio
+import logging
 import re
 import time
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from calotype.access.accounts import Accounts
+from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
 from calotype.api.compute.routes import ComputeAPI
 from calotype.api.health import Health
 from calotype.api.identity.routes import IdentityAPI
-from calotype.api.image.routes import ImageAPI
+from calotype.api.image.api import ImageAPI
+from calotype.api.image.routes import ImageApp
 from calotype.api.wire import Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Tally, tally
+from calotype.images.holder import Holder
 from calotype.images.library import Library
 from calotype.images.sharing import Sharing
 from calotype.images.transfer import Transfer
 from calotype.jobs.sweeper import Sweeper
 from calotype.settings import Settings
 from calotype.stores.local import LocalStore
-from calotype.telemetry import log
 from calotype.telemetry.callers import DeprecatedCalls
+from calotype.telemetry.log import RequestLog
+
+log = logging.getLogger("calotype")
 
 _COMPUTE_V2 = re.compile(r"/v2/[0-9a-f-]+/images(/.*)?$")
 
@@ -33,21 +41,33 @@ def build(settings: Settings) -> ASGIApp:
     database = connect(settings)
     store = LocalStore(settings.images)
     tokens = Tokens(database, settings.identity)
+    accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
     policy = Policy()
     library = Library(database, policy, store, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
-    transfer = Transfer(database, library, policy, store, settings.image)
-    sweeper = Sweeper(database, store, transfer.holder, tokens)
+    holder = Holder(database, settings.directory / "run")
+    transfer = Transfer(database, library, store, holder, settings.image)
+    sweeper = Sweeper(database, store, holder, tokens)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, library, deprecated)
-    image = ImageAPI(settings, tokens, library, sharing, transfer)
-    identity = IdentityAPI(settings, tokens)
-    health = Health(database, deprecated)
+    image = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer))
+    identity = IdentityAPI(settings, tokens, accounts)
+    health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
-    app = RequestLine(app)
-    return Lifespan(app, [database, store, tokens, transfer.holder, sweeper])
+    app = RequestLine(app, RequestLog(settings.log))
+    return Lifespan(app, [database, store, tokens, holder, sweeper, deprecated])
+
+
+class Part(Protocol):
+    """Something that lives as long as the worker."""
+
+    async def open(self) -> None:
+        """Begin; whatever this raises keeps the worker from starting."""
+
+    async def close(self) -> None:
+        """End."""
 
 
 class Mounts:
@@ -57,7 +77,7 @@ class Mounts:
     """
 
     def __init__(self, compute: ASGIApp, image: ASGIApp, identity: ASGIApp, health: ASGIApp) -> None:
-        self._at_root = {"v2.1": compute, "v3": identity, "healthcheck": health, "metrics": health}
+        self._at_root = {"v2.1": compute, "v3": identity, "healthcheck": health}
         self._prefixed = {"compute": compute, "image": image, "identity": identity}
         self._compute = compute
         self._image = image
@@ -79,8 +99,9 @@ class Mounts:
 class RequestLine:
     """The outermost layer: counts a request's SQL statements, writes its line, and lets no exception out unanswered."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, lines: RequestLog) -> None:
         self._app = app
+        self._lines = lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -102,19 +123,18 @@ class RequestLine:
             status = status or 499
             raise
         except Exception:
-            log.requests.exception("unhandled")
+            log.exception("unhandled failure")
             if status:
                 raise
             await Reply(500)(scope, receive, observed)
         finally:
-            if not log.requests.disabled:
-                log.request(scope, path, status, time.perf_counter() - started, counted.statements)
+            self._lines.write(scope, path, status, time.perf_counter() - started, counted.statements)
 
 
 class Lifespan:
     """Opens the parts in order at start-up and closes them in reverse at the end."""
 
-    def __init__(self, app: ASGIApp, parts: list[Sweeper | LocalStore | Tokens]) -> None:
+    def __init__(self, app: ASGIApp, parts: list[Part]) -> None:
         self._app = app
         self._parts = parts
 

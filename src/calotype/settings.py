@@ -25,7 +25,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Base of every group of settings."""
 
 
-class Compute(Section):
+class Compute(Section, frozen=True):
     """The Compute API's image calls (spec: compute-images 5, 10, 11)."""
 
     max_microversion: Annotated[str, msgspec.Meta(pattern=r"^2\.[1-9][0-9]*$")] = "2.104"
@@ -36,6 +36,8 @@ class Compute(Section):
     """The page size that decides whether a list carries a `next` link."""
     list_cap: int = 0
     """The most images one list answers; 0 is no cap, as in Nova."""
+    limit_overflow: Literal[200, 403] = 200
+    """The answer to a `limit` above `page_limit`: 200 serves it, as Nova does; 403 refuses it (Huawei)."""
     deprecation_headers: bool = True
     """Send `Deprecation` (RFC 9745) and the successor `Link` on the deprecated calls."""
     link_prefix: str = ""
@@ -50,7 +52,7 @@ class Compute(Section):
     """Put the project id in the `alternate` link (Huawei: true)."""
 
 
-class Image(Section):
+class Image(Section, frozen=True):
     """The Image API v2 (spec: image-v2 4, 5, appendix A)."""
 
     disk_formats: tuple[str, ...] = DISK_FORMATS
@@ -79,7 +81,7 @@ class Image(Section):
     """The longest request id accepted from a client; 0 is no limit."""
 
 
-class Identity(Section):
+class Identity(Section, frozen=True):
     """The built-in identity (spec: identity-and-huawei A)."""
 
     token_hours: Annotated[float, msgspec.Meta(gt=0)] = 24.0
@@ -94,7 +96,7 @@ class Identity(Section):
     """Passes of one Argon2id hash."""
 
 
-class Log(Section):
+class Log(Section, frozen=True):
     """What is written about each request."""
 
     requests: bool = True
@@ -105,7 +107,7 @@ class Log(Section):
     """JSON objects, one a line, or plain text."""
 
 
-class Tls(Section):
+class Tls(Section, frozen=True):
     """TLS, when both files are given."""
 
     certificate: str = ""
@@ -114,7 +116,7 @@ class Tls(Section):
     """PEM file with the private key."""
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """The whole tree."""
 
     data: str = "calotype-data"

@@ -25,3 +25,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     def is_admin(self) -> bool:
         """Whether the caller holds the admin role."""
         return "admin" in self.roles
+
+
+NOBODY = Caller(user_id="")
+"""Who asks before anybody has proven who asks: without any right."""

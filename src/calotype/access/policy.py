@@ -1,56 +1,48 @@
 """May they: Glance's rule names and default rules (spec: image-v2 3.2), as plain functions of caller and image."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from calotype.access.caller import Caller
+from calotype.images.model import Image
 
 
-class Target(Protocol):
-    """What a rule reads of an image."""
-
-    owner: str | None
-    visibility: str
-    share: str | None
-
-
-def _own(caller: Caller, target: Target) -> bool:
+def _own(caller: Caller, target: Image) -> bool:
     return caller.project_id is not None and target.owner == caller.project_id
 
 
-def _member_of(caller: Caller, target: Target) -> bool:
+def _member_of(caller: Caller, target: Image) -> bool:
     return target.visibility == "shared" and target.share is not None and not _own(caller, target)
 
 
-def _open(target: Target) -> bool:
+def _open(target: Image) -> bool:
     return target.visibility in ("public", "community", "shared")
 
 
-def _owning_member(caller: Caller, target: Target) -> bool:
+def _owning_member(caller: Caller, target: Image) -> bool:
     return "member" in caller.roles and _own(caller, target)
 
 
-def _reader(caller: Caller, _: Target | None) -> bool:
+def _reader(caller: Caller, _: Image | None) -> bool:
     return "reader" in caller.roles
 
 
-def _get_image(caller: Caller, target: Target) -> bool:
+def _get_image(caller: Caller, target: Image) -> bool:
     return "reader" in caller.roles and (_own(caller, target) or _member_of(caller, target) or _open(target))
 
 
-def _download(caller: Caller, target: Target) -> bool:
+def _download(caller: Caller, target: Image) -> bool:
     return "member" in caller.roles and (_own(caller, target) or _member_of(caller, target) or _open(target))
 
 
-def _get_members(caller: Caller, target: Target) -> bool:
+def _get_members(caller: Caller, target: Image) -> bool:
     return "reader" in caller.roles and (_own(caller, target) or _member_of(caller, target))
 
 
-def _modify_member(caller: Caller, target: Target) -> bool:
+def _modify_member(caller: Caller, target: Image) -> bool:
     return "member" in caller.roles and _member_of(caller, target)
 
 
-def _nobody_else(caller: Caller, target: Target) -> bool:
+def _nobody_else(caller: Caller, target: Image) -> bool:
     return False
 
 
@@ -99,7 +91,7 @@ _RULES: dict[str, Callable[..., bool]] = {
 class Policy:
     """The rules in force."""
 
-    def allows(self, rule: str, caller: Caller, target: Target | None = None) -> bool:
+    def allows(self, rule: str, caller: Caller, target: Image | None = None) -> bool:
         """Whether `caller` may do what `rule` guards to `target`.
 
         All rules are project-scoped: a token without a project is refused, unless a service speaks for the caller.

@@ -1,21 +1,29 @@
 """What every API shares on the wire: requests, route tables, JSON, base URLs, answers, faults in WebOb's style."""
 
+import asyncio
 import json
+import os
 import re
-import uuid
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 import webob.exc
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from calotype.access.caller import Caller
+from calotype.access.caller import NOBODY
+
+DRAIN_BYTES = 256 * 1024 * 1024
+DRAIN_SECONDS = 20.0
 
 type_json = (b"content-type", b"application/json")
 
@@ -40,16 +48,17 @@ class BodyTooLarge(Exception):
 class Request(StarletteRequest):
     """A request, with what the layers in front of a handler found out about it.
 
-    `caller` is set by authentication (None before it and on calls without it), `parameters` by the route table; `prefix` is the part of the path at which
-    the API is mounted. `fields` maps lower-case header names to values, repeated ones joined with a comma.
+    `caller` is set by authentication (NOBODY before it and on calls without it), `parameters` by the route table;
+    `prefix` is the part of the path at which the API is mounted. `fields` maps lower-case header names to values,
+    repeated ones joined with a comma.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         super().__init__(scope, receive)
         scope["calotype.request"] = self
-        self.request_id = "req-" + str(uuid.uuid4())
+        self.request_id = new_request_id()
         self.global_request_id: str | None = None
-        self.caller: Caller | None = None
+        self.caller = NOBODY
         self.parameters: Mapping[str, str] = {}
         self.fields = _fields(scope["headers"])
         self.path: str = scope["path"]
@@ -87,6 +96,19 @@ class Request(StarletteRequest):
                 raise BodyTooLarge(limit, declared=False)
             chunks.append(chunk)
         return b"".join(chunks)
+
+    async def drain(self) -> None:
+        """Read and forget what is left of a refused body, within bounds: clients that write before they read would
+        otherwise meet a broken connection instead of the answer. Who asked with `Expect` reads first."""
+        if b"expect" in self.fields:
+            return
+        left = DRAIN_BYTES
+        with suppress(ClientDisconnect, TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for chunk in self.stream():
+                    left -= len(chunk)
+                    if left < 0:
+                        return
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body piece by piece; raises ClientDisconnect when the client goes away before its end."""
@@ -142,6 +164,13 @@ class Routes:
         return sorted({method for method, match, _ in self._rows if match(path)})
 
 
+def new_request_id() -> str:
+    """`req-` and a random UUID (RFC 9562, version 4)."""
+    number = os.urandom(16).hex()
+    variant = "89ab"[int(number[16], 16) & 3]
+    return f"req-{number[:8]}-{number[8:12]}-4{number[13:16]}-{variant}{number[17:20]}-{number[20:]}"
+
+
 def encode(document: Any) -> bytes:
     """JSON in ASCII, as the peers send it."""
     body = _encode(document)
@@ -172,6 +201,16 @@ def _holds_nul(document: Any) -> bool:
     if isinstance(document, list):
         return any(_holds_nul(each) for each in document)
     return isinstance(document, dict) and any("\0" in name or _holds_nul(each) for name, each in document.items())
+
+
+def timestamp(microseconds: int) -> str:
+    """`YYYY-MM-DDTHH:MM:SSZ`, the fraction cut off."""
+    return _second(microseconds // 1_000_000)
+
+
+@lru_cache(4096)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def collapse(path: str) -> str:
@@ -220,16 +259,16 @@ def replace_host(url: str, prefix: str) -> str:
 
 
 def webob_fault(
-    status: int, accept: str | None, explanation: str | None = None, detail: str | None = None
+    status: int, method: str, accept: str | None, explanation: str | None = None, detail: str | None = None
 ) -> tuple[bytes, bytes]:
-    """Content type and body of a fault as WebOb renders it for an `Accept` header (compute-images 8.2, image-v2 1.5)."""
-    environ = {"REQUEST_METHOD": "GET"} if accept is None else {"REQUEST_METHOD": "GET", "HTTP_ACCEPT": accept}
+    """Content type and body of a fault as WebOb renders it for an `Accept` (compute-images 8.2, image-v2 1.5)."""
+    environ = {"REQUEST_METHOD": method} if accept is None else {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
     fault = webob.exc.status_map[status](detail=detail)
     if explanation is not None:
         fault.explanation = explanation
     headers: dict[str, str] = {}
 
-    def start(_: str, lines: list[tuple[str, str]]) -> None:
+    def start(_: str, lines: list[tuple[str, str]], *_more: Any) -> Any:
         headers.update(lines)
 
     body = b"".join(fault.generate_response(environ, start))

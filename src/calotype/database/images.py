@@ -34,23 +34,20 @@ def columns() -> Select[Any]:
 
 def image(row: Row) -> Image:
     """The image in a row of `columns()`."""
-    (id_, name, owner, status, visibility, protected, hidden, *middle, properties, tags, share) = row
-    return Image(
-        id_,
-        name,
-        owner,
-        status,
-        visibility,
-        bool(protected),
-        bool(hidden),
-        *middle,
-        _decode_properties(properties),
-        _decode_tags(tags),
-        share,
-    )
+    fields: list[Any] = [*row]
+    fields[_PROTECTED] = bool(fields[_PROTECTED])
+    fields[_HIDDEN] = bool(fields[_HIDDEN])
+    fields[_PROPERTIES] = _decode_properties(fields[_PROPERTIES])
+    fields[_TAGS] = _decode_tags(fields[_TAGS])
+    return Image(*fields)
 
+
+_PROTECTED, _HIDDEN, _PROPERTIES, _TAGS = (
+    Image.__struct_fields__.index(name) for name in ("protected", "os_hidden", "properties", "tags")
+)
 
 GET = Statement(columns().where(images.c.id == bindparam("id")))
+LOCATED = Statement(select(images.c.id, images.c.location, images.c.size).where(images.c.location.is_not(None)))
 _LOCK = Statement(columns().where(images.c.id == bindparam("id")).with_for_update(of=images))
 _INSERT = inserted(images)
 _INSERT_PROPERTY = inserted(image_properties)
@@ -127,15 +124,11 @@ def finish_upload(image_id: str, upload: str, received: Received) -> Work:
     return new
 
 
-def abandon_upload(image_id: str, upload: str) -> Work:
-    """The data is removed: forget it, and let the image be uploaded to again."""
+def forget_upload(image_id: str, upload: str) -> Work:
+    """Let the image be uploaded to again, if it still waits for this upload."""
     rows = yield _LOCK, {"id": image_id, "project": ""}
-    if rows and rows[0][_UPLOAD] == upload:
+    if rows and image(rows[0]).upload == upload:
         yield updated(images, frozenset({"status", "upload"})), {"key_id": image_id, "status": "queued", "upload": None}
-    yield _DELETE_LOOSE, {"location": upload}
-
-
-_UPLOAD = list(images.c.keys()).index("upload")
 
 
 def _row(new: Image) -> dict[str, Any]:

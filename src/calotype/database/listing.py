@@ -4,7 +4,6 @@ Order is total and pages continue strictly after the marker's place in it. A nul
 for a size, as less than zero, on both databases.
 """
 
-from collections.abc import Hashable
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, literal, or_, tuple_
@@ -56,7 +55,7 @@ def _build(
     by_status: bool,
     visibility: str | None,
     hidden: bool,
-    filters: tuple[tuple[Hashable, ...], ...],
+    filters: tuple[tuple[str, str, int], ...],
     sort: tuple[tuple[str, str], ...],
     after: bool,
     limited: bool,
@@ -64,7 +63,7 @@ def _build(
     query = columns().where(images.c.status != "killed", images.c.os_hidden == hidden)
     query = query.where(_audience(admin, by_status, visibility))
     for number, (kind, name, count) in enumerate(filters):
-        query = query.where(_FILTERS[kind](name, [bindparam(f"f{number}_{index}") for index in range(count)]))  # type: ignore[index, arg-type]
+        query = query.where(_FILTERS[kind](name, [bindparam(f"f{number}_{index}") for index in range(count)]))
     if after:
         query = query.where(_after(sort))
     query = query.order_by(*(getattr(_key(key), direction)() for key, direction in sort))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 
@@ -15,9 +15,18 @@ CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
 ATTEMPTS = 5
 
-_LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError,
-         asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncio.TimeoutError, asyncpg.InvalidCatalogNameError,
-         asyncpg.InvalidAuthorizationSpecificationError)  # fmt: skip
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
 # A row that appeared since the work looked for it: begun again, the work sees it and words the refusal itself.
 _AGAIN = (
     asyncpg.SerializationError,
@@ -55,23 +64,23 @@ class PostgreSQL:
         count()
         text, values = statement.postgresql(params)  # type: ignore[arg-type]
         try:
-            row: Row | None = await self._pool.fetchrow(text, *values)  # type: ignore[union-attr]
+            row = await self._pool.fetchrow(text, *values)  # type: ignore[union-attr]
         except _LOST as error:
             raise _unavailable(error) from error
-        return row
+        return cast("Row | None", row)
 
     async def all(self, statement: Statement, params: Params) -> list[Row]:
         """All rows."""
         count()
         text, values = statement.postgresql(params)  # type: ignore[arg-type]
         try:
-            rows: list[Row] = await self._pool.fetch(text, *values)  # type: ignore[union-attr]
+            rows = await self._pool.fetch(text, *values)  # type: ignore[union-attr]
         except _LOST as error:
             raise _unavailable(error) from error
-        return rows
+        return cast("list[Row]", rows)
 
     async def write(self, work: Callable[..., Work], *arguments: Any) -> Any:
-        """One transaction, begun again after a deadlock or a lost race; it ends by commit or rollback even if the caller goes away."""
+        """One transaction, begun again after a deadlock or a lost race; it ends even if the caller goes away."""
         return await asyncio.shield(self._transact(work, arguments))
 
     async def _transact(self, work: Callable[..., Work], arguments: tuple[Any, ...]) -> Any:
@@ -107,4 +116,4 @@ async def _drive(connection: Any, steps: Work) -> Any:
 
 
 def _unavailable(error: BaseException) -> StorageUnavailable:
-    return StorageUnavailable(f"The database cannot be reached at the moment: {error or type(error).__name__}.")
+    return StorageUnavailable(f"The database cannot be reached at the moment: {str(error) or type(error).__name__}.")

@@ -178,4 +178,4 @@ def _migrate(connection: "Connection") -> None:
 
 
 def _unavailable(error: Exception) -> StorageUnavailable:
-    return StorageUnavailable(f"The database cannot be opened: {error or type(error).__name__}.")
+    return StorageUnavailable(f"The database cannot be opened: {str(error) or type(error).__name__}.")

@@ -33,8 +33,8 @@ images = Table(
     Column("os_hidden", Boolean, nullable=False),
     _text("disk_format", nullable=True),
     _text("container_format", nullable=True),
-    Column("min_disk", Integer, nullable=False),
-    Column("min_ram", Integer, nullable=False),
+    Column("min_disk", BigInteger, nullable=False),
+    Column("min_ram", BigInteger, nullable=False),
     Column("size", BigInteger),
     Column("virtual_size", BigInteger),
     _text("checksum", nullable=True),
@@ -151,7 +151,8 @@ assignments = Table(
     Index("assignments_by_scope", "scope", "scope_id"),
 )
 
-# The token itself is not kept, only its SHA-256.
+# The token itself is not kept, only its SHA-256. `scope` is as in `assignments`, or empty. `audit_id` names the token
+# and `chain_id` the first token of the line it was made from, which is its own name when it was made from none.
 tokens = Table(
     "tokens",
     metadata,
@@ -160,13 +161,16 @@ tokens = Table(
     _text("scope"),
     _text("scope_id"),
     _text("methods"),
-    _text("audit_ids"),
+    _text("audit_id"),
+    _text("chain_id"),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index("tokens_by_expiry", "expires_at"),
+    Index("tokens_by_chain", "chain_id"),
+    Index("tokens_by_user", "user_id"),
 )
 
-# One row, whose revision grows with every change that can take a right away; workers drop their cached tokens when it moves.
+# One row. Its revision grows with every change that can take a right away; workers forget cached tokens when it moves.
 identity_revision = Table(
     "identity_revision",
     metadata,

@@ -72,7 +72,8 @@ def check_tag_quota(tags: list[str], limits: Limits) -> None:
 def _check_quota(noun: str, attempted: int, maximum: int) -> None:
     if 0 <= maximum < attempted:
         raise LimitExceeded(
-            f"The limit has been exceeded on the number of allowed image {noun}. Attempted: {attempted}, Maximum: {maximum}"
+            f"The limit has been exceeded on the number of allowed image {noun}. "
+            f"Attempted: {attempted}, Maximum: {maximum}"
         )
 
 

@@ -1,5 +1,6 @@
 """The verbs on images that do not touch their data. One rule for all: what cannot be seen does not exist."""
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from calotype.images.patch import Operation, apply, authorize_visibility
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
 from calotype.stores.local import LocalStore
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Check = Callable[[Image], None]
 
@@ -50,7 +53,7 @@ class Library:
         if not self._policy.allows(rule, caller, image):
             raise NotAuthorized(rule)
 
-    async def list(self, caller: Caller, listing: Listing, marker: str | None = None) -> list[Image]:
+    async def find(self, caller: Caller, listing: Listing, marker: str | None = None) -> list[Image]:
         """The images of a list, after the image whose id is `marker`. At most two statements.
 
         `listing.admin` and `listing.project` are filled in here. Raises NotAuthorized, Invalid for a bad marker.
@@ -177,7 +180,7 @@ class Library:
 
 def keepable(text: str) -> bool:
     """Whether a database can hold the text at all; an id that it cannot hold belongs to no image."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)
 
 
 def _new(caller: Caller, wanted: Mapping[str, Any]) -> Image:

@@ -22,8 +22,9 @@ class Image(msgspec.Struct):
     """One image as it is kept; the fields are in the order of the columns of `database.tables.images`.
 
     Sizes are bytes, `min_ram` MiB, `min_disk` GiB, times whole microseconds since 1970 in UTC.
-    `location` names the stored data and `upload` the data being written, both as the store understands them;
-    `attempts` counts the uploads begun. `share` is the state of the image's share with the project that asks.
+    `location` names the stored data and `upload` the data being written, both as the store understands them, and one
+    is set at most. `attempts` counts the uploads begun. `share` is the state of the image's share with the project
+    that asks.
     """
 
     id: str

@@ -24,7 +24,7 @@ class Sharing:
         self._policy = policy
         self._limits = limits
 
-    async def list(self, caller: Caller, image_id: str) -> list[Membership]:
+    async def members(self, caller: Caller, image_id: str) -> list[Membership]:
         """All members for the owner and admins, the caller's own entry for a member."""
         image = await self._library.show(caller, image_id)
         if image.visibility != "shared":

@@ -33,8 +33,8 @@ def _images() -> None:
         sa.Column("os_hidden", sa.Boolean, nullable=False),
         sa.Column("disk_format", TEXT, nullable=True),
         sa.Column("container_format", TEXT, nullable=True),
-        sa.Column("min_disk", sa.Integer, nullable=False),
-        sa.Column("min_ram", sa.Integer, nullable=False),
+        sa.Column("min_disk", sa.BigInteger, nullable=False),
+        sa.Column("min_ram", sa.BigInteger, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=True),
         sa.Column("virtual_size", sa.BigInteger, nullable=True),
         sa.Column("checksum", TEXT, nullable=True),
@@ -169,13 +169,16 @@ def _rights() -> None:
         sa.Column("scope", TEXT, nullable=False),
         sa.Column("scope_id", TEXT, nullable=False),
         sa.Column("methods", TEXT, nullable=False),
-        sa.Column("audit_ids", TEXT, nullable=False),
+        sa.Column("audit_id", TEXT, nullable=False),
+        sa.Column("chain_id", TEXT, nullable=False),
         sa.Column("issued_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("hash"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     )
     op.create_index("tokens_by_expiry", "tokens", ["expires_at"])
+    op.create_index("tokens_by_chain", "tokens", ["chain_id"])
+    op.create_index("tokens_by_user", "tokens", ["user_id"])
     revisions = op.create_table(
         "identity_revision",
         sa.Column("id", sa.Integer, nullable=False),

@@ -1,0 +1,48 @@
+"""Everything that identity may refuse, defined once; the text is Keystone's own sentence and safe to show."""
+
+
+class AccessError(Exception):
+    """Base of all."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class Unauthorized(AccessError):
+    """It is not proven who asks, or the one who asks has nothing there. The text never says which."""
+
+    def __init__(self, text: str = "The request you have made requires authentication.") -> None:
+        super().__init__(text)
+
+
+class UnsupportedMethod(Unauthorized):
+    """None of the known ways to prove who one is."""
+
+    def __init__(self, supported: tuple[str, ...]) -> None:
+        super().__init__("Attempted to authenticate with an unsupported method.")
+        self.supported = supported
+
+
+class Forbidden(AccessError):
+    """Known, but not allowed; `action` is the name of the rule or a sentence."""
+
+    def __init__(self, action: str = "") -> None:
+        super().__init__("You are not authorized to perform the requested action" + (f": {action}." if action else "."))
+
+
+class NotFound(AccessError):
+    """There is no such thing."""
+
+
+class Conflict(AccessError):
+    """The name is taken."""
+
+
+class Invalid(AccessError):
+    """The request cannot be understood."""
+
+
+def missing(kind: str, name: str) -> NotFound:
+    """Keystone's sentence for a thing that is not there."""
+    return NotFound(f"Could not find {kind}: {name}.")

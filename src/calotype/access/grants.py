@@ -1,0 +1,68 @@
+"""From rows to what a token grants: every condition under which it grants nothing is here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from calotype.access.caller import Caller
+from calotype.access.model import Grant, Named, Scope, with_implied
+
+
+def grant_of(whole: Sequence[Any], held: Sequence[Sequence[Any]], moment: int) -> Grant | None:
+    """The grant in a row of `database.tokens.GET` and rows of `database.roles.HELD`; None when it is void.
+
+    Void is a token that expired before `moment` or is older than its user's password, whose user, project or domain
+    is disabled or gone, or that is scoped to where its user has no role.
+    """
+    (user_id, kind, scope_id, methods, audit_id, chain_id, issued_at, expires_at, *rest) = whole
+    (user_name, user_enabled, valid_from, domain_id, domain_name, domain_enabled, *places) = rest
+    if expires_at <= moment or issued_at < valid_from or not user_enabled or not domain_enabled:
+        return None
+    project, project_domain, domain = (_named(*places[start : start + 3]) for start in (0, 3, 6))
+    roles = _roles(held)
+    missing = {
+        "project": project is None or project_domain is None,
+        "domain": domain is None,
+        "system": False,
+        "": False,
+    }[kind]
+    if missing or (kind and not roles):
+        return None
+    return Grant(
+        user=Named(user_id, user_name),
+        user_domain=Named(domain_id, domain_name),
+        methods=tuple(methods.split(",")),
+        audit_ids=(audit_id,) if audit_id == chain_id else (audit_id, chain_id),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        scope=Scope(kind, scope_id),
+        roles=roles,
+        project=project,
+        project_domain=project_domain,
+        domain=domain,
+    )
+
+
+def as_caller(grant: Grant) -> Caller:
+    """What the other APIs need to know of a grant."""
+    return Caller(
+        user_id=grant.user.id,
+        user_name=grant.user.name,
+        project_id=grant.project and grant.project.id,
+        project_name=grant.project and grant.project.name,
+        domain_id=grant.domain and grant.domain.id,
+        system=grant.scope.kind == "system",
+        roles=frozenset(role.name.lower() for role in grant.roles),
+        expires_at=grant.expires_at,
+    )
+
+
+def _named(id_: str | None, name: str | None, enabled: bool | None) -> Named | None:
+    return Named(id_, name) if id_ is not None and name is not None and enabled else None
+
+
+def _roles(held: Sequence[Sequence[Any]]) -> tuple[Named, ...]:
+    """The held roles and those that they imply, in the order of the rows."""
+    known = frozenset(name.lower() for _, name, _ in held)
+    own = frozenset(name.lower() for _, name, has in held if has)
+    names = with_implied(own, known)
+    return tuple(Named(id_, name) for id_, name, _ in held if name.lower() in names)

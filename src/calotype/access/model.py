@@ -1,0 +1,113 @@
+"""The nouns of identity: domain, project, user, role, scope, and what a token grants. Times as in `images.model`."""
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+ScopeKind = Literal["", "project", "domain", "system"]
+RANKS = ("admin", "manager", "member", "reader")
+"""Each of these roles implies the ones after it, as far as they exist."""
+
+
+class Domain(msgspec.Struct, frozen=True):
+    """A name space of projects and users; the fields are the columns of `database.tables.domains`."""
+
+    id: str
+    name: str
+    description: str
+    enabled: bool
+
+
+class Project(msgspec.Struct, frozen=True):
+    """What owns images; the fields are the columns of `database.tables.projects`."""
+
+    id: str
+    domain_id: str
+    name: str
+    description: str
+    enabled: bool
+
+
+class User(msgspec.Struct, frozen=True):
+    """An account; the fields are the columns of `database.tables.users` without the secret ones."""
+
+    id: str
+    domain_id: str
+    name: str
+    default_project_id: str | None
+    email: str | None
+    description: str
+    enabled: bool
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A name that policy rules ask for; the fields are the columns of `database.tables.roles`."""
+
+    id: str
+    name: str
+
+
+class Named(NamedTuple):
+    """A thing inside a document, by id and name."""
+
+    id: str
+    name: str
+
+
+class Scope(NamedTuple):
+    """Where a token counts: `id` is the project's or domain's, "all" for the system, empty for an unscoped token."""
+
+    kind: ScopeKind
+    id: str
+
+
+UNSCOPED = Scope("", "")
+SYSTEM = Scope("system", "all")
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """All that a token tells. `roles` holds the implied ones too; times are microseconds since 1970.
+
+    `project_domain` is the domain of `project`; `domain` is that of a domain scope. `audit_ids` are the token's own
+    and, when it was made from another token, that of the first of its line.
+    """
+
+    user: Named
+    user_domain: Named
+    methods: tuple[str, ...]
+    audit_ids: tuple[str, ...]
+    issued_at: int
+    expires_at: int
+    scope: Scope
+    roles: tuple[Named, ...] = ()
+    project: Named | None = None
+    project_domain: Named | None = None
+    domain: Named | None = None
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """Who proved to be whom, and how: the ground on which a token is issued.
+
+    `verified` is the stored hash that a password was compared with, None when none was. `parent` is the SHA-256 of
+    the token that was shown and `chain_id` the first of its line; the new token expires at `expires_at` like it.
+    """
+
+    user_id: str
+    domain_id: str
+    default_project_id: str | None = None
+    methods: tuple[str, ...] = ("password",)
+    verified: str | None = None
+    parent: str | None = None
+    parent_scope: Scope = UNSCOPED
+    chain_id: str | None = None
+    expires_at: int | None = None
+
+    def __repr__(self) -> str:
+        """Without the hashes."""
+        return f"Login(user_id={self.user_id!r}, methods={self.methods!r})"
+
+
+def with_implied(held: frozenset[str], known: frozenset[str]) -> frozenset[str]:
+    """The lower-case role names that come with the held ones, out of the known ones."""
+    highest = next((rank for rank, name in enumerate(RANKS) if name in held), len(RANKS))
+    return held | (known & frozenset(RANKS[highest:]))

@@ -1,0 +1,82 @@
+"""The service catalogue: where compute, image and identity are (spec: identity-and-huawei 0 and A.7).
+
+The compute URL carries its version and the image URL carries none, because clients glue paths onto both. Names are
+distinct and everything has a stable id, so that two workers and two starts tell the same.
+"""
+
+import uuid
+from typing import Any, NamedTuple
+
+from calotype.api.wire import Request, base_url
+from calotype.settings import Settings
+
+INTERFACES = ("public", "internal", "admin")
+_SPACE = uuid.UUID("7b0f2c1e-6f0e-4f3a-9c55-0c0b7c6a3c11")
+
+
+class Service(NamedTuple):
+    """One service and its URL."""
+
+    type: str
+    name: str
+    url: str
+
+    @property
+    def id(self) -> str:
+        """Made of the name."""
+        return _id(self.name)
+
+
+def identity_url(settings: Settings, request: Request) -> str:
+    """The URL of identity v3 by which this client reaches it, without a final slash."""
+    configured = settings.identity.public_endpoint.rstrip("/")
+    if configured:
+        return configured if configured.endswith("/v3") else configured + "/v3"
+    return base_url(request, settings.public_endpoint, settings.proxy_headers) + request.prefix + "/v3"
+
+
+def services(settings: Settings, request: Request) -> tuple[Service, ...]:
+    """All services; asked under a prefix, each is under its own."""
+    base = base_url(request, settings.public_endpoint, settings.proxy_headers)
+    compute, image = ("/compute", "/image") if request.prefix else ("", "")
+    return (
+        Service("identity", "keystone", identity_url(settings, request)),
+        Service("image", "glance", base + image),
+        Service("compute", "nova", f"{base}{compute}/v2.1"),
+    )
+
+
+def catalog(settings: Settings, request: Request) -> list[dict[str, Any]]:
+    """The catalogue as it stands in a token."""
+    return [
+        {
+            "endpoints": [_endpoint(service, interface, settings.identity.region) for interface in INTERFACES],
+            "id": service.id,
+            "type": service.type,
+            "name": service.name,
+        }
+        for service in services(settings, request)
+    ]
+
+
+def endpoints(settings: Settings, request: Request) -> list[dict[str, Any]]:
+    """Every endpoint with its service, as `GET /v3/endpoints` lists them."""
+    return [
+        {**_endpoint(service, interface, settings.identity.region), "service_id": service.id, "enabled": True}
+        for service in services(settings, request)
+        for interface in INTERFACES
+    ]
+
+
+def _endpoint(service: Service, interface: str, region: str) -> dict[str, Any]:
+    return {
+        "id": _id(f"{service.name}/{interface}"),
+        "interface": interface,
+        "region_id": region,
+        "url": service.url,
+        "region": region,
+    }
+
+
+def _id(name: str) -> str:
+    return uuid.uuid5(_SPACE, name).hex

@@ -1,0 +1,158 @@
+"""The documents of identity v3 (spec: identity-and-huawei A.1, A.2, A.4). `url` is the identity URL, ending in /v3."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from calotype.access.model import Domain, Grant, Named, Project, Role, User
+from calotype.api.identity.catalog import Service
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def version(url: str) -> dict[str, Any]:
+    """The entry of the only version."""
+    return {
+        "id": "v3.14",
+        "status": "stable",
+        "updated": "2020-04-07T00:00:00Z",
+        "links": [{"rel": "self", "href": url + "/"}],
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
+    }
+
+
+def token(grant: Grant, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """A token; `catalog` None leaves the catalogue out, as it is in an unscoped one."""
+    user = {"domain": _named(grant.user_domain), **_named(grant.user), "password_expires_at": None}
+    body: dict[str, Any] = {
+        "methods": list(grant.methods),
+        "user": user,
+        "audit_ids": list(grant.audit_ids),
+        "expires_at": time(grant.expires_at),
+        "issued_at": time(grant.issued_at),
+    }
+    if grant.project is not None and grant.project_domain is not None:
+        body["project"] = {"domain": _named(grant.project_domain), **_named(grant.project)}
+        body["is_domain"] = False
+    elif grant.domain is not None:
+        body["domain"] = _named(grant.domain)
+    elif grant.scope.kind == "system":
+        body["system"] = {"all": True}
+    if grant.scope.kind:
+        body["roles"] = [_named(role) for role in grant.roles]
+        if catalog is not None:
+            body["catalog"] = catalog
+    return {"token": body}
+
+
+def project(each: Project, url: str) -> dict[str, Any]:
+    """A project, at the top of its domain."""
+    return {
+        "id": each.id,
+        "name": each.name,
+        "domain_id": each.domain_id,
+        "description": each.description,
+        "enabled": each.enabled,
+        "parent_id": each.domain_id,
+        "is_domain": False,
+        "tags": [],
+        "options": {},
+        "links": {"self": f"{url}/projects/{each.id}"},
+    }
+
+
+def domain_as_project(each: Domain, url: str) -> dict[str, Any]:
+    """A domain in a list of projects."""
+    whole = domain(each, url)
+    return {
+        **whole,
+        "domain_id": None,
+        "parent_id": None,
+        "is_domain": True,
+        "links": {"self": f"{url}/projects/{each.id}"},
+    }
+
+
+def domain(each: Domain, url: str) -> dict[str, Any]:
+    """A domain."""
+    return {
+        "id": each.id,
+        "name": each.name,
+        "description": each.description,
+        "enabled": each.enabled,
+        "tags": [],
+        "options": {},
+        "links": {"self": f"{url}/domains/{each.id}"},
+    }
+
+
+def user(each: User, url: str) -> dict[str, Any]:
+    """A user; optional fields are absent rather than null."""
+    body: dict[str, Any] = {
+        "id": each.id,
+        "name": each.name,
+        "domain_id": each.domain_id,
+        "enabled": each.enabled,
+        "password_expires_at": None,
+        "options": {},
+        "links": {"self": f"{url}/users/{each.id}"},
+    }
+    optional = {
+        "default_project_id": each.default_project_id,
+        "email": each.email,
+        "description": each.description or None,
+    }
+    return body | {name: value for name, value in optional.items() if value is not None}
+
+
+def role(each: Role, url: str) -> dict[str, Any]:
+    """A role."""
+    return {
+        "id": each.id,
+        "name": each.name,
+        "domain_id": None,
+        "description": None,
+        "options": {},
+        "links": {"self": f"{url}/roles/{each.id}"},
+    }
+
+
+def region(name: str, url: str) -> dict[str, Any]:
+    """The region of the catalogue."""
+    return {
+        "id": name,
+        "description": "",
+        "parent_region_id": None,
+        "links": {"self": f"{url}/regions/{name}"},
+    }
+
+
+def service(each: Service, url: str) -> dict[str, Any]:
+    """A service."""
+    return {
+        "name": each.name,
+        "id": each.id,
+        "type": each.type,
+        "enabled": True,
+        "links": {"self": f"{url}/services/{each.id}"},
+    }
+
+
+def endpoint(each: dict[str, Any], url: str) -> dict[str, Any]:
+    """An endpoint of `catalog.endpoints`."""
+    return {**each, "links": {"self": f"{url}/endpoints/{each['id']}"}}
+
+
+def collection(name: str, items: Iterable[Any], self_link: str, next_link: str | None = None) -> dict[str, Any]:
+    """A list under its name; `truncated` when there is more."""
+    body: dict[str, Any] = {name: list(items), "links": {"next": next_link, "self": self_link, "previous": None}}
+    return body | {"truncated": True} if next_link else body
+
+
+def time(microseconds: int) -> str:
+    """A time with its six digits."""
+    return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _named(thing: Named) -> dict[str, str]:
+    return {"id": thing.id, "name": thing.name}

@@ -1,0 +1,1 @@
+"""The Image API v2 (spec: image-v2)."""

@@ -1,0 +1,95 @@
+"""Create, show, list, change, delete (spec: image-v2 9, 10, 11)."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from calotype.api.image import patch, query, views
+from calotype.api.image.api import ImageAPI
+from calotype.api.wire import Reply, Request, json_reply
+from calotype.images import attributes
+from calotype.images.errors import Invalid
+
+_SENT_LINKS = frozenset(attributes.LINKS)
+
+
+async def show(api: ImageAPI, request: Request) -> Response:
+    """GET /v2/images/{image_id}"""
+    found = await api.library.show(request.caller, request.parameters["image_id"])
+    return json_reply(views.image(found))
+
+
+async def index(api: ImageAPI, request: Request) -> Response:
+    """GET /v2/images"""
+    asked = query.pairs(request.scope["query_string"])
+    listing, marker = query.listing(asked, api.settings.image)
+    found = await api.library.find(request.caller, listing, marker)
+    last_id = found[-1].id if found else None
+    document = {
+        "images": [views.image(each) for each in found],
+        "schema": "/v2/schemas/images",
+        **query.links(asked, len(found), listing.limit or 0, last_id),
+    }
+    return json_reply(document)
+
+
+async def create(api: ImageAPI, request: Request) -> Response:
+    """POST /v2/images"""
+    body = await api.json_object(request)
+    _check_new(api, body)
+    made = await api.library.create(request.caller, body)
+    url = f"{api.base(request)}/v2/images/{made.id}"
+    return json_reply(views.image(made), 201, ((b"location", url.encode()),))
+
+
+def _check_new(api: ImageAPI, body: dict[str, Any]) -> None:
+    for name in body:
+        if name in _SENT_LINKS:
+            attributes.refuse_read_only(name)
+    api.validator.check(body)
+    for name in body:
+        if name not in attributes.BASE:
+            attributes.refuse_long_name(name)
+            attributes.refuse_reserved(name)
+
+
+async def update(api: ImageAPI, request: Request) -> Response:
+    """PATCH /v2/images/{image_id}"""
+    kind = patch.media_type(request.field(b"content-type"))
+    body = await api.json(request)
+    operations = patch.operations(body, kind, api.validator, api.settings.image.max_operations)
+    changed = await api.library.update(request.caller, request.parameters["image_id"], operations)
+    return json_reply(views.image(changed))
+
+
+async def delete(api: ImageAPI, request: Request) -> Response:
+    """DELETE /v2/images/{image_id}"""
+    await api.library.delete(request.caller, request.parameters["image_id"])
+    return Reply(204)
+
+
+async def put_tag(api: ImageAPI, request: Request) -> Response:
+    """PUT /v2/images/{image_id}/tags/{tag}"""
+    tag = request.parameters["tag"]
+    if len(tag) > attributes.NAME_LENGTH or "\0" in tag:
+        raise Invalid(f"Provided object does not match schema 'image': {tag!r} is too long")
+    await api.library.tag(request.caller, request.parameters["image_id"], tag)
+    return Reply(204)
+
+
+async def delete_tag(api: ImageAPI, request: Request) -> Response:
+    """DELETE /v2/images/{image_id}/tags/{tag}"""
+    await api.library.untag(request.caller, request.parameters["image_id"], request.parameters["tag"])
+    return Reply(204)
+
+
+async def deactivate(api: ImageAPI, request: Request) -> Response:
+    """POST /v2/images/{image_id}/actions/deactivate"""
+    await api.library.deactivate(request.caller, request.parameters["image_id"])
+    return Reply(204)
+
+
+async def reactivate(api: ImageAPI, request: Request) -> Response:
+    """POST /v2/images/{image_id}/actions/reactivate"""
+    await api.library.reactivate(request.caller, request.parameters["image_id"])
+    return Reply(204)

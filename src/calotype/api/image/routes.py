@@ -1,0 +1,160 @@
+"""The Image API: every call in one table, and the layers that a request passes on its way to it."""
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from calotype.api.image import data, discovery, elsewhere, images, members
+from calotype.api.image.api import ImageAPI
+from calotype.api.image.faults import Refused, reply
+from calotype.api.wire import Call, Reply, Request, Routes, json_reply
+from calotype.images.errors import Invalid
+
+NO_BODY = {"body": False}
+OF_MEMBERS = {"missing": "Image {} not found."}
+MEMBER = "/images/{image_id}/members/{member_id}"
+NAMESPACE = "/metadefs/namespaces/{namespace}"
+
+
+async def schema(api: ImageAPI, request: Request) -> Response:
+    """GET /v2/schemas/{name}"""
+    found = api.schemas.get(request.parameters["name"])
+    if found is None:
+        raise Refused(404)
+    return json_reply(found)
+
+
+ROUTES = Routes(
+    (
+        Call("GET", "/images/{image_id}", images.show, NO_BODY),
+        Call("GET", "/images", images.index),
+        Call("GET", "/images/{image_id}/file", data.download, NO_BODY),
+        Call("PUT", "/images/{image_id}/file", data.upload),
+        Call("POST", "/images", images.create),
+        Call("PATCH", "/images/{image_id}", images.update),
+        Call(
+            "DELETE", "/images/{image_id}", images.delete, {"missing": "Failed to find image {} to delete", **NO_BODY}
+        ),
+        Call("PUT", "/images/{image_id}/tags/{tag}", images.put_tag, OF_MEMBERS | NO_BODY),
+        Call("DELETE", "/images/{image_id}/tags/{tag}", images.delete_tag, OF_MEMBERS | NO_BODY),
+        Call("GET", "/images/{image_id}/members", members.index, OF_MEMBERS | NO_BODY),
+        Call("POST", "/images/{image_id}/members", members.add, OF_MEMBERS),
+        Call("GET", MEMBER, members.show, OF_MEMBERS | NO_BODY),
+        Call("PUT", MEMBER, members.update, OF_MEMBERS),
+        Call("DELETE", MEMBER, members.remove, OF_MEMBERS | NO_BODY),
+        Call("POST", "/images/{image_id}/actions/deactivate", images.deactivate, NO_BODY),
+        Call("POST", "/images/{image_id}/actions/reactivate", images.reactivate, NO_BODY),
+        Call("GET", "/schemas/{name}", schema, NO_BODY),
+        Call("PUT", "/images/{image_id}/stage", elsewhere.stage),
+        Call("POST", "/images/{image_id}/import", elsewhere.import_image),
+        Call("GET", "/images/{image_id}/tasks", elsewhere.image_tasks, NO_BODY),
+        Call("GET", "/images/{image_id}/locations", elsewhere.get_locations),
+        Call("POST", "/images/{image_id}/locations", elsewhere.add_location),
+        Call("GET", "/info/import", elsewhere.import_info, NO_BODY),
+        Call("GET", "/info/stores", elsewhere.stores_info, NO_BODY),
+        Call("GET", "/info/stores/detail", elsewhere.stores_detail, NO_BODY),
+        Call("GET", "/info/usage", elsewhere.usage),
+        Call("DELETE", "/stores/{store_id}/{image_id}", elsewhere.stores_info, NO_BODY),
+        Call("GET", "/tasks", elsewhere.tasks),
+        Call("POST", "/tasks", elsewhere.create_task),
+        Call("GET", "/tasks/{task_id}", elsewhere.task),
+        Call("GET", "/cache", elsewhere.cache, NO_BODY),
+        Call("DELETE", "/cache", elsewhere.cache),
+        Call("PUT", "/cache/{image_id}", elsewhere.cache),
+        Call("DELETE", "/cache/{image_id}", elsewhere.cache),
+        Call("POST", "/cache/clean", elsewhere.cache),
+        Call("POST", "/cache/prune", elsewhere.cache),
+        Call("GET", "/cache/nodes/{image_id}", elsewhere.cache),
+        Call("GET", "/metadefs/namespaces", elsewhere.namespaces),
+        Call("POST", "/metadefs/namespaces", elsewhere.add_namespace),
+        Call("GET", "/metadefs/resource_types", elsewhere.resource_types),
+        *(Call(method, NAMESPACE, elsewhere.no_namespace) for method in ("GET", "PUT", "DELETE")),
+        *(
+            Call(method, NAMESPACE + "/{rest:path}", elsewhere.no_namespace)
+            for method in ("GET", "POST", "PUT", "DELETE")
+        ),
+    )
+)
+
+
+class ImageApp:
+    """The ASGI application of the Image API."""
+
+    def __init__(self, api: ImageAPI) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive)
+        answer = await self._answer(request)
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Reply(200)
+        path = discovery.versioned_path(request.path, request.field(b"accept"))
+        if path is None:
+            return self._versions(request)
+        try:
+            await self._authenticate(request)
+        except Exception as error:
+            return reply(error, request, None)
+        if path:
+            answer = await self._dispatch(request, path)
+        else:
+            answer = Reply(302, headers=[(b"location", f"{self._api.base(request)}/v2/".encode())])
+        answer.raw_headers.append((b"x-openstack-request-id", request.request_id.encode("latin-1")))
+        return answer
+
+    def _versions(self, request: Request) -> Response:
+        """The version document: 200 at /versions, 300 at every path that names no version."""
+        base = self._api.base(request)
+        entries = discovery.entries(base)
+        if not request.prefix:
+            entries.append(discovery.identity_entry(base))
+        status = 200 if request.path.rstrip("/") == "/versions" else 300
+        return json_reply({"versions": entries}, status)
+
+    async def _authenticate(self, request: Request) -> None:
+        token = request.token
+        caller = (self._api.tokens.cached(token) or await self._api.tokens.caller(token)) if token else None
+        if caller is None:
+            uri = self._api.settings.identity.public_endpoint or f"{self._root(request)}/v3"
+            raise Refused(401, headers=((b"www-authenticate", f'Keystone uri="{uri}"'.encode()),))
+        request.caller = caller
+
+    def _root(self, request: Request) -> str:
+        return self._api.base(request).removesuffix(request.prefix) + ("/identity" if request.prefix else "")
+
+    async def _dispatch(self, request: Request, path: str) -> Response:
+        call: Call | None = None
+        try:
+            self._adopt_request_id(request)
+            call, request.parameters = self._find(request, path)
+            if request.has_body and not call.options.get("body", True):
+                raise Invalid("A body is not expected with this request.")
+            return await call.handler(self._api, request)
+        except Exception as error:
+            if request.has_body:
+                await request.drain()
+            return reply(error, request, call.options.get("missing") if call else None)
+
+    def _find(self, request: Request, path: str) -> tuple[Call, Mapping[str, str]]:
+        found = ROUTES.find(request.method, path)
+        if found is None:
+            allowed = ROUTES.methods(path)
+            if not allowed:
+                raise Refused(404)
+            raise Refused(405, headers=((b"allow", ", ".join(allowed).encode()),))
+        return found
+
+    def _adopt_request_id(self, request: Request) -> None:
+        """The client's own request id becomes this request's (image-v2 1.4)."""
+        sent = request.field(b"x-openstack-request-id")
+        if not sent:
+            return
+        longest = self._api.settings.image.max_request_id
+        if longest and len(sent) > longest:
+            raise Refused(431, f"x-openstack-request-id is too long, max size {longest}")
+        request.request_id = sent if sent.startswith("req-") else f"req-{sent}"

@@ -1,0 +1,204 @@
+"""The JSON schemas that clients build their models from (spec: image-v2 21); requests are checked against the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema
+
+from calotype.images.errors import Invalid
+from calotype.settings import Image as Limits
+
+Schema = dict[str, Any]
+
+_TEXT = {"type": "string"}
+_UUID = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$"
+_STATUSES = [
+    "queued",
+    "saving",
+    "active",
+    "killed",
+    "deleted",
+    "uploading",
+    "importing",
+    "pending_delete",
+    "deactivated",
+]
+_LARGEST = 2147483647
+
+
+def _read_only(kind: Any, description: str, **more: Any) -> Schema:
+    return {"type": kind, "readOnly": True, "description": description, **more}
+
+
+def _or_null(kind: str, description: str, **more: Any) -> Schema:
+    return {"type": ["null", kind], "description": description, **more}
+
+
+def image(limits: Limits) -> Schema:
+    """The schema of an image."""
+    return {
+        "name": "image",
+        "properties": _image_properties(limits),
+        "additionalProperties": {"type": "string"},
+        "links": [
+            {"rel": "self", "href": "{self}"},
+            {"rel": "enclosure", "href": "{file}"},
+            {"rel": "describedby", "href": "{schema}"},
+        ],
+    }
+
+
+def _image_properties(limits: Limits) -> Schema:
+    nullable = ["null", "string"]
+    return {
+        "id": {"type": "string", "description": "Identifier of the image", "pattern": _UUID},
+        "name": _or_null("string", "Name of the image", maxLength=255),
+        "status": _read_only("string", "Status of the image", enum=_STATUSES),
+        "visibility": {
+            "type": "string",
+            "description": "Who may see the image",
+            "enum": ["community", "public", "private", "shared"],
+        },
+        "protected": {"type": "boolean", "description": "Whether the image is protected from deletion"},
+        "os_hidden": {"type": "boolean", "description": "Whether the image is left out of lists"},
+        "checksum": _read_only(nullable, "MD5 of the data", maxLength=32),
+        "os_hash_algo": _read_only(nullable, "Algorithm of os_hash_value", maxLength=64),
+        "os_hash_value": _read_only(nullable, "Hash of the data in hexadecimal", maxLength=128),
+        "owner": _or_null("string", "Project that owns the image", maxLength=255),
+        "size": _read_only(["null", "integer"], "Size of the data in bytes"),
+        "virtual_size": _read_only(["null", "integer"], "Size of the disk inside, in bytes"),
+        "container_format": _or_null("string", "Container format", enum=[None, *limits.container_formats]),
+        "disk_format": _or_null("string", "Disk format", enum=[None, *limits.disk_formats]),
+        "created_at": _read_only("string", "When the image was created"),
+        "updated_at": _read_only("string", "When the image was changed last"),
+        "tags": {"type": "array", "description": "Tags of the image", "items": {"type": "string", "maxLength": 255}},
+        "direct_url": _read_only("string", "URL of the data in its store"),
+        "min_ram": {"type": "integer", "description": "Memory that a server needs, in MiB"},
+        "min_disk": {"type": "integer", "description": "Disk that a server needs, in GiB"},
+        "self": _read_only("string", "Path of the image"),
+        "file": _read_only("string", "Path of the data"),
+        "stores": _read_only("string", "Stores that hold the data, separated by commas"),
+        "schema": _read_only("string", "Path of this schema"),
+        "locations": _locations(),
+    }
+
+
+def _locations() -> Schema:
+    validation = {
+        "type": "object",
+        "writeOnly": True,
+        "additionalProperties": False,
+        "description": "Expected hashes of the data",
+        "properties": {
+            "checksum": {"type": "string", "minLength": 32, "maxLength": 32},
+            "os_hash_algo": {"type": "string", "maxLength": 64},
+            "os_hash_value": {"type": "string", "maxLength": 128},
+        },
+        "required": ["os_hash_algo", "os_hash_value"],
+    }
+    location = {
+        "type": "object",
+        "properties": {
+            "url": {"type": "string", "maxLength": 255},
+            "metadata": {"type": "object"},
+            "validation_data": validation,
+        },
+        "required": ["url", "metadata"],
+    }
+    return {"type": "array", "items": location, "description": "URLs of the data in external stores"}
+
+
+def member() -> Schema:
+    """The schema of a member."""
+    return {
+        "name": "member",
+        "properties": {
+            "created_at": {"type": "string", "description": "When the image was shared"},
+            "image_id": {"type": "string", "description": "Identifier of the image", "pattern": _UUID},
+            "member_id": {"type": "string", "description": "Project that the image is shared with"},
+            "schema": {"readOnly": True, "type": "string"},
+            "status": {
+                "type": "string",
+                "description": "What the project made of it",
+                "enum": ["pending", "accepted", "rejected"],
+            },
+            "updated_at": {"type": "string", "description": "When the status changed last"},
+        },
+    }
+
+
+def task() -> Schema:
+    """The schema of a task."""
+    return {
+        "name": "task",
+        "properties": {
+            **_task_stub(),
+            "input": {"type": ["null", "object"], "description": "What the task was asked to do"},
+            "result": {"type": ["null", "object"], "description": "What came of it"},
+            "message": {"type": "string", "description": "What went wrong"},
+        },
+    }
+
+
+def _task_stub() -> Schema:
+    return {
+        "id": {"type": "string", "description": "Identifier of the task", "pattern": _UUID},
+        "type": {
+            "type": "string",
+            "description": "Kind of the task",
+            "enum": ["import", "api_image_import", "location_import"],
+        },
+        "status": {
+            "type": "string",
+            "description": "State of the task",
+            "enum": ["pending", "processing", "success", "failure"],
+        },
+        "owner": {"type": "string", "description": "Project that asked for the task"},
+        "expires_at": {"type": ["null", "string"], "description": "When the task is forgotten"},
+        "created_at": {"type": "string", "description": "When the task was created"},
+        "updated_at": {"type": "string", "description": "When the task changed last"},
+        "self": _read_only("string", "Path of the task"),
+        "schema": _read_only("string", "Path of this schema"),
+    }
+
+
+def collection(name: str, item: Schema, paged: bool) -> Schema:
+    """The schema of a list of items."""
+    links = [{"rel": "describedby", "href": "{schema}"}]
+    properties: Schema = {name: {"type": "array", "items": item}, "schema": _TEXT}
+    if paged:
+        properties.update(first=_TEXT, next=_TEXT)
+        links = [{"rel": "first", "href": "{first}"}, {"rel": "next", "href": "{next}"}, *links]
+    return {"name": name, "properties": properties, "links": links}
+
+
+def documents(limits: Limits) -> dict[str, Schema]:
+    """Every schema that is served, by its name in the path."""
+    stub = {"name": "task", "properties": _task_stub()}
+    return {
+        "image": image(limits),
+        "images": collection("images", image(limits), paged=True),
+        "member": member(),
+        "members": collection("members", member(), paged=False),
+        "task": task(),
+        "tasks": collection("tasks", stub, paged=True),
+    }
+
+
+class ImageValidator:
+    """Checks the attributes of a request against the image schema."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._validator = jsonschema.Draft202012Validator(image(limits))
+
+    def check(self, attributes: Mapping[str, Any]) -> None:
+        """Raise Invalid with the reason."""
+        error = jsonschema.exceptions.best_match(self._validator.iter_errors(attributes))
+        if error is not None:
+            raise Invalid(f"Provided object does not match schema 'image': {error}")
+        for name in ("min_disk", "min_ram"):
+            value = attributes.get(name, 0)
+            if value < 0:
+                raise Invalid(f"{name} must be a positive integer.")
+            if value > _LARGEST:
+                raise Invalid(f"{name} must not be greater than {_LARGEST}.")

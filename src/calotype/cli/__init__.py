@@ -1,0 +1,19 @@
+"""The command line: thin commands over the same parts that serve."""
+
+import click
+
+from calotype import __version__
+from calotype.cli.db import db
+from calotype.cli.doctor import doctor
+from calotype.cli.image import image
+from calotype.cli.serve import init, serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Calotype: the OpenStack image service in one process."""
+
+
+for command in (serve, init, db, image, doctor):
+    main.add_command(command)

@@ -1,0 +1,63 @@
+"""Clears up after what died: uploads of dead workers, data of deleted images, expired tokens."""
+
+import asyncio
+import logging
+
+from calotype.access.tokens import Tokens
+from calotype.database import loose
+from calotype.database.engine import Database
+from calotype.images.errors import ImageError
+from calotype.images.holder import Holder
+from calotype.stores.local import LocalStore
+
+INTERVAL = 30.0
+
+log = logging.getLogger("calotype.sweeper")
+
+
+class Sweeper:
+    """Sweeps once before the first request is served, then every INTERVAL seconds."""
+
+    def __init__(self, database: Database, store: LocalStore, holder: Holder, tokens: Tokens) -> None:
+        self._database = database
+        self._store = store
+        self._holder = holder
+        self._tokens = tokens
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Sweep, and go on sweeping."""
+        await self.sweep()
+        self._task = asyncio.create_task(self._forever())
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def sweep(self) -> None:
+        """One round; what fails now is tried again in the next."""
+        try:
+            for location, image_id, holder, seen_at in await self._database.all(loose.LIST, {}):
+                if not self._holder.lives(location, holder, seen_at):
+                    await self._remove(location, image_id)
+            self._holder.bury()
+            await self._tokens.purge()
+        except ImageError as error:
+            log.warning("sweep put off: %s", error)
+
+    async def _remove(self, location: str, image_id: str) -> None:
+        # The order keeps an upload that only seemed dead from becoming an image without data: once it is given up
+        # it cannot be finished, and only then does its data go.
+        if await self._database.write(loose.give_up, location, image_id):
+            await self._store.remove(location)
+            await self._database.write(loose.forget, location)
+            log.info("removed leftover data %s of image %s", location, image_id)
+
+    async def _forever(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self.sweep()
+            except Exception:
+                log.exception("sweep failed")

@@ -1,0 +1,81 @@
+"""Runs the application: workers, sockets, TLS, graceful stop."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from calotype.settings import Settings
+from calotype.telemetry import log
+
+BACKLOG = 1024
+STOP_SECONDS = 30
+RESPAWN_SECONDS = 1.0
+
+
+def worker(settings: Settings) -> Any:
+    """The application of one worker process."""
+    from calotype.app import build
+
+    log.configure(settings.log)
+    return build(settings)
+
+
+def run(settings: Settings, application: Callable[[], Any] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished first.
+
+    `application` makes another application than Calotype's in each worker, to compare with.
+    """
+    {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
+
+
+def _granian(settings: Settings, application: Callable[[], Any]) -> None:
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings
+
+    host, port = settings.address
+    tls = settings.tls
+    server = Granian(
+        "calotype",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.auto if tls.certificate else HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        websockets=False,
+        backlog=BACKLOG,
+        respawn_failed_workers=True,
+        respawn_interval=RESPAWN_SECONDS,
+        workers_kill_timeout=STOP_SECONDS,
+        ssl_cert=Path(tls.certificate) if tls.certificate else None,
+        ssl_key=Path(tls.key) if tls.key else None,
+        log_enabled=False,
+    )
+    server.serve(target_loader=application, wrap_loader=False)
+
+
+def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    host, port = settings.address
+    config = uvicorn.Config(
+        application,
+        factory=True,
+        host=host,
+        port=port,
+        workers=settings.workers,
+        backlog=BACKLOG,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=settings.tls.certificate or None,
+        ssl_keyfile=settings.tls.key or None,
+    )
+    if settings.workers > 1:
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+    else:
+        uvicorn.Server(config).run()

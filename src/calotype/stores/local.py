@@ -1,0 +1,113 @@
+"""A local directory: one file per image, named by the image's id, as Glance's filesystem store lays it out.
+
+    images/
+      5f0d3c52-8d7e-4f0b-9a63-1d1f4a6b2c10      the data of that image
+      5f0d3c52-8d7e-4f0b-9a63-1d1f4a6b2c10.1    the data of an image whose first upload failed
+      .partial/                                 data being written
+
+A name is used for one upload only, ever, so whatever is done to a name can harm no later upload.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from calotype.images.errors import StorageFull, StorageUnavailable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class LocalStore:
+    """The data of images under one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._partial = directory / ".partial"
+
+    async def open(self) -> None:
+        """Make the directories; raises StorageUnavailable."""
+        with _worded():
+            self._partial.mkdir(parents=True, exist_ok=True, mode=0o750)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def writer(self, name: str) -> "Writer":
+        """A file that becomes readable under `name` at its commit and not before."""
+        return Writer(self._partial / name, self._directory / name)
+
+    def path(self, name: str) -> Path:
+        """Where the committed data of `name` lies."""
+        return self._directory / name
+
+    def size(self, name: str) -> int | None:
+        """Bytes of the committed data, None if there is none."""
+        try:
+            return self.path(name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    async def remove(self, name: str) -> None:
+        """Remove the data, committed or partial; what is not there is removed already."""
+        await asyncio.to_thread(self._remove, name)
+
+    def _remove(self, name: str) -> None:
+        with _worded():
+            for path in (self._partial / name, self._directory / name):
+                path.unlink(missing_ok=True)
+
+
+class Writer:
+    """Data on its way in. Its methods block: call them in a thread, one at a time."""
+
+    def __init__(self, partial: Path, final: Path) -> None:
+        self._partial = partial
+        self._final = final
+        with _worded():
+            self._file = open(partial, "xb", buffering=0)  # noqa: SIM115 - closed by commit or cancel
+
+    def write(self, block: bytes) -> None:
+        """Append; raises StorageFull, StorageUnavailable."""
+        view = memoryview(block)
+        with _worded():
+            while view:
+                view = view[self._file.write(view) :]
+
+    def commit(self) -> None:
+        """Make the data durable, then readable: it survives power loss once this returns."""
+        with _worded():
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.rename(self._partial, self._final)
+            _sync_directory(self._final.parent)
+
+    def cancel(self) -> None:
+        """Leave nothing behind; harmless after a commit that failed."""
+        self._file.close()
+        with _worded():
+            self._partial.unlink(missing_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """Turn the operating system's errors into the domain's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(f"Image storage media is full: {error.strerror}") from error
+        if error.errno in _REFUSED:
+            raise StorageUnavailable(f"Insufficient permissions on image storage media: {error.strerror}") from error
+        raise StorageUnavailable(f"The image storage cannot be used at the moment: {error.strerror}") from error
