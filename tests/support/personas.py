@@ -1,9 +1,16 @@
-"""The people of the stories: accounts made through the Identity API, as an operator would make them."""
+"""The people of the stories, and how they log in."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import msgspec
+
+from calotype.access.accounts import Accounts
+from calotype.access.model import Scope
+from calotype.access.passwords import Passwords
+from calotype.database.connect import connect
+from calotype.settings import Settings
 
 DOMAIN = {"id": "default"}
 
@@ -26,21 +33,28 @@ class Persona(msgspec.Struct, frozen=True):
     token: str
 
 
-def prepare(base: str, clouds: dict[str, Any]) -> dict[str, Persona]:
+def prepare(base: str, database_url: str, clouds: dict[str, Any]) -> dict[str, Persona]:
     """Make the accounts that are missing and log everybody in."""
     passwords = {name: str(clouds[f"calotype-{name}"]["auth"]["password"]) for name in ("admin", "demo")}
-    admin = log_in(base, "admin", passwords["admin"], "admin")[0]
-    with httpx.Client(base_url=f"{base}/v3", headers={"X-Auth-Token": admin}, timeout=30) as api:
-        _post(api, "project", name="alt")
-        _post(api, "role", name="auditor")
-        projects = {each["name"]: each["id"] for each in _get(api, "projects")}
-        roles = {each["name"]: each["id"] for each in _get(api, "roles")}
-        for name, (project, role) in MADE.items():
-            passwords[name] = f"the password of {name}"
-            user = _post(api, "user", name=name, password=passwords[name])["id"]
-            api.put(f"/projects/{projects[project]}/users/{user}/roles/{roles[role]}").raise_for_status()
-    of_user = {"admin": "admin", "demo": "demo", **{name: project for name, (project, _) in MADE.items()}}
-    return {name: _persona(base, name, passwords[name], project) for name, project in of_user.items()}
+    made = {name: f"the password of {name}" for name in MADE}
+    asyncio.run(_make(Settings(database=database_url), made))
+    projects = {"admin": "admin", "demo": "demo", **{name: project for name, (project, _) in MADE.items()}}
+    return {name: _persona(base, name, (passwords | made)[name], project) for name, project in projects.items()}
+
+
+async def _make(settings: Settings, passwords: dict[str, str]) -> None:
+    database = connect(settings)
+    await database.open()
+    try:
+        accounts = Accounts(database, Passwords(settings.identity))
+        await accounts.create_project("alt")
+        await accounts.create_role("auditor")
+        for name, (project_name, role_name) in MADE.items():
+            user = await accounts.create_user(name, passwords[name])
+            project, role = await accounts.find_project(project_name), await accounts.find_role(role_name)
+            await accounts.grant(user.id, role.id, Scope("project", project.id))
+    finally:
+        await database.close()
 
 
 def log_in(base: str, user: str, password: str, project: str | None) -> tuple[str, dict[str, Any]]:
@@ -56,15 +70,3 @@ def log_in(base: str, user: str, password: str, project: str | None) -> tuple[st
 def _persona(base: str, name: str, password: str, project: str) -> Persona:
     token, about = log_in(base, name, password, project)
     return Persona(name, about["user"]["id"], password, project, about["project"]["id"], token)
-
-
-def _post(api: httpx.Client, noun: str, **fields: str) -> dict[str, Any]:
-    answer = api.post(f"/{noun}s", json={noun: fields})
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()[noun]
-    return made
-
-
-def _get(api: httpx.Client, nouns: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.get(f"/{nouns}").raise_for_status().json()[nouns]
-    return found

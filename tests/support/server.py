@@ -52,9 +52,13 @@ class Server:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdout=log, stderr=log, cwd=self.home, start_new_session=True
             )
-        self._wait()
-        if not self.personas:
-            self.personas = prepare(self.base, self.clouds)
+        try:
+            self._wait()
+            if not self.personas:
+                self.personas = prepare(self.base, self.database, self.clouds)
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def stop(self) -> int:
@@ -86,7 +90,6 @@ class Server:
             except httpx.TransportError:
                 pass
             if process.poll() is not None or time.monotonic() > until:
-                self.kill()
                 raise RuntimeError(f"{' '.join(self._command)}\nended with {process.returncode}:\n{self.log}")
             time.sleep(0.03)
 

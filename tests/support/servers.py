@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.support.server import Server
 
 CONFIGURATIONS = Path(__file__).parents[1] / "wire" / "configurations"
@@ -15,13 +17,20 @@ class Servers:
         self._new_home = new_home
         self._new_postgresql = new_postgresql
         self._started: dict[tuple[str, str | None], Server] = {}
+        self._failed: dict[tuple[str, str | None], str] = {}
 
     def get(self, database: str, configuration: str | None = None) -> Server:
         """The server on `sqlite` or `postgresql`, with a file of tests/wire/configurations if one is named."""
         key = (database, configuration)
+        if key in self._failed:
+            pytest.fail(f"The server did not start: {self._failed[key]}", pytrace=False)
         if key not in self._started:
             file = CONFIGURATIONS / configuration if configuration else None
-            self._started[key] = self.unstarted(database, configuration=file).start()
+            try:
+                self._started[key] = self.unstarted(database, configuration=file).start()
+            except Exception as error:
+                self._failed[key] = repr(error)
+                raise
         return self._started[key]
 
     def unstarted(self, database: str, **options: object) -> Server:
