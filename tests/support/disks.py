@@ -37,7 +37,7 @@ def make(disk_format: str, folder: Path) -> Disk:
     """A disk image with a little data in it."""
     if disk_format == "iso":
         path = ipxe_iso()
-        return _disk(path, disk_format, path.stat().st_size)
+        return _disk(path, disk_format, _iso_bytes(path))
     if disk_format == "raw":
         return _disk(_raw(folder / "disk.raw", RAW_BYTES), disk_format, RAW_BYTES)
     kind, options = MADE[disk_format]
@@ -49,6 +49,12 @@ def make(disk_format: str, folder: Path) -> Disk:
         capture_output=True,
     )
     return _disk(path, disk_format, VIRTUAL)
+
+
+def _iso_bytes(path: Path) -> int:
+    """Blocks times block size, from the primary volume descriptor (ECMA-119 8.4.8, 8.4.12)."""
+    descriptor = path.read_bytes()[16 * 2048 :][:2048]
+    return int.from_bytes(descriptor[80:84], "little") * int.from_bytes(descriptor[128:130], "little")
 
 
 def _raw(path: Path, size: int) -> Path:
