@@ -4,13 +4,12 @@ from typing import Any
 
 from calotype.access.accounts import Accounts
 from calotype.access.errors import Forbidden, missing
-from calotype.access.model import SYSTEM, Project
+from calotype.access.model import SYSTEM, Filter, Project, Query
 from calotype.api.identity import views
 from calotype.api.identity.catalog import catalog
 from calotype.api.identity.lists import answer, reads_all
 from calotype.api.identity.queries import boolean, filters, parameters, self_link
 from calotype.api.wire import Reply, Request, json_reply
-from calotype.database.filters import Filter, Query
 from calotype.settings import Settings
 
 # A project stands at the top of its domain, so its parent is its domain.
