@@ -54,7 +54,6 @@ async def document(request: ComputeRequest) -> Any:
         body = await request.content(MAX_BODY)
     except BodyTooLarge as error:
         raise RawFault(413, f"Request is too large. Larger than {error.limit}.") from None
-    request.read = True
     try:
         return decode(body) if body else None
     except BadBody:

@@ -88,7 +88,7 @@ class ComputeAPI:
             reply = await self._answer(request)
         except Refusal as refusal:
             reply = refusal.reply(request)
-            if not request.read:
+            if request.has_body:
                 await request.drain()
         except ClientDisconnect:
             raise
