@@ -76,8 +76,10 @@ class World:
         token, _ = await self.tokens.issue(Login(user_id=self.ids[f"user {user}"], domain_id="default"), [scope])
         return token
 
-    async def call(self, method: str, path: str, who: str | None = None, about: str | None = None, **more: Any) -> httpx.Response:
-        """A request with the token of `who`, about the token of `about`; names that are not known are sent as they are."""
+    async def call(
+        self, method: str, path: str, who: str | None = None, about: str | None = None, **more: Any
+    ) -> httpx.Response:
+        """A request with the token of `who`, about the token of `about`; unknown names are sent as they are."""
         headers = dict(more.pop("headers", {}))
         if who is not None:
             headers["X-Auth-Token"] = self.issued.get(who, who)
