@@ -51,6 +51,6 @@ async def _bootstrap(settings: Settings) -> tuple[dict[str, str], str | None]:
         accounts = Accounts(database, Passwords(settings.identity))
         passwords = await accounts.bootstrap(wanted)
         demo = await accounts.project_named("demo")
-        return passwords, demo and demo.id
+        return passwords, demo.id if demo else None
     finally:
         await database.close()

@@ -50,7 +50,7 @@ def hints(settings: Settings, project: str | None) -> list[str]:
     calotype = _command()
     data = "" if settings.data == Settings().data else f" --data {shlex.quote(settings.data)}"
     lines = [
-        f"TOKEN=$({calotype} token issue --user demo --project demo{data})",
+        f"TOKEN=$({calotype} token issue --quiet --user demo --project demo{data})",
         f"IMAGE=$({calotype} image upload --quiet{data} FILE)",
         f'curl -H "X-Auth-Token: $TOKEN" {url}/v2.1/{project}/images/$IMAGE'
         if shutil.which("curl")
