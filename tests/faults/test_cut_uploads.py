@@ -1,15 +1,16 @@
 """An upload that ends before its end never makes an active image and leaves nothing behind."""
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from tests.support.attacked import OCTETS, PATCH, Site, eventually
 from tests.support.raw import Raw
+from tests.support.threads import together
 
 DATA = bytes(range(256)) * 8192  # 2 MiB: more than one block
 HALF = len(DATA) // 2
@@ -167,25 +168,12 @@ def test_of_two_uploads_one_wins(site: Site) -> None:
     for _ in range(5):
         image = site.image()
         bodies = [bytes([number]) * len(DATA) for number in range(4)]
-        answers: dict[int, int] = {}
-
-        def upload(number: int, image: str = image, answers: dict[int, int] = answers) -> None:
-            answers[number] = site.put(image, bodies[number]).status_code
-
-        together(*(lambda number=number: upload(number) for number in range(4)))
-        assert sorted(answers.values()) == [204, 409, 409, 409]
-        winner = next(number for number, status in answers.items() if status == 204)
+        answers = together(partial(site.put, image, body) for body in bodies)
+        statuses = [answer.status_code for answer in answers]
+        assert sorted(statuses) == [204, 409, 409, 409]
+        winner = statuses.index(204)
         assert site.data(image) == bodies[winner]
         assert site.show(image)["checksum"] == hashlib.md5(bodies[winner]).hexdigest()
-
-
-def together(*tasks: Callable[[], object]) -> None:
-    """Run all at once."""
-    threads = [threading.Thread(target=task) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ _LOST = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver trips over when a connection breaks at the wrong moment
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,  # a full disk, no memory, too many connections
     asyncpg.OperatorInterventionError,  # shutting down, starting up, a cancelled statement, a dropped database
