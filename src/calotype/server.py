@@ -1,5 +1,6 @@
 """Runs the application: workers, sockets, TLS, graceful stop."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 from calotype.settings import Settings
 from calotype.telemetry import log
 
+logger = logging.getLogger("calotype.server")
+
 BACKLOG = 1024
-STOP_SECONDS = 30
 RESPAWN_SECONDS = 1.0
 
 
@@ -26,6 +28,7 @@ def run(settings: Settings, application: Callable[[], Any] | None = None) -> Non
 
     `application` makes another application than Calotype's in each worker, to compare with.
     """
+    log.configure(settings.log)
     {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
 
 
@@ -49,12 +52,17 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
         backlog=BACKLOG,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
-        workers_kill_timeout=STOP_SECONDS,
+        workers_kill_timeout=settings.stop_seconds,
         ssl_cert=Path(tls.certificate) if tls.certificate else None,
         ssl_key=Path(tls.key) if tls.key else None,
         log_enabled=False,
     )
-    server.serve(target_loader=application, wrap_loader=False)
+    try:
+        server.serve(target_loader=application, wrap_loader=False)
+    except SystemExit:
+        # Granian's rule, 5.5 s, cannot be set; it says nothing, since its own log is off.
+        logger.error("a worker ended again within seconds of its start: the server ends, to be started anew")
+        raise
 
 
 def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
@@ -71,7 +79,7 @@ def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
         backlog=BACKLOG,
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_graceful_shutdown=settings.stop_seconds,
         ssl_certfile=settings.tls.certificate or None,
         ssl_keyfile=settings.tls.key or None,
     )

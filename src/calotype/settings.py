@@ -127,6 +127,8 @@ class Settings(Section, frozen=True):
     """Worker processes."""
     server: Literal["granian", "uvicorn"] = "granian"
     """The ASGI server."""
+    stop_seconds: Positive = 30
+    """How long a stop waits for the requests under way; what is not finished then is broken off."""
     database: str = ""
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; empty: SQLite in the data directory."""
     public_endpoint: str = ""
