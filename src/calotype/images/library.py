@@ -96,6 +96,8 @@ class Library:
             if name != "id":
                 attributes.refuse_read_only(name)
             attributes.refuse_reserved(name)
+        for name, value in image.properties.items():
+            attributes.refuse_long_value(name, value)
         attributes.check_tag_quota(image.tags, self._limits)
         attributes.check_property_quota(image.properties, self._limits)
         created: Image = await self._database.write(rows.create, image)
