@@ -110,10 +110,11 @@ def requests(story: Path, port: int) -> list[Any]:
 
 
 def reason(trace: str) -> str:
-    """The end of a traceback, from its error on."""
+    """The error at the end of a traceback, without the frames."""
     lines = trace.rstrip().splitlines()
-    last = max((number for number, line in enumerate(lines) if line.startswith("  ")), default=-1)
-    return "\n".join(lines[last + 1 :]) or trace
+    last = max((number for number, line in enumerate(lines) if line.startswith('  File "')), default=-1)
+    error = next((number for number in range(last + 1, len(lines)) if not lines[number].startswith(" ")), 0)
+    return _cut("\n".join(lines[error:]))
 
 
 def exchange(request: Any) -> str:
