@@ -7,7 +7,6 @@ A story is a gabbi file. A first line `# configuration: NAME.toml` has it served
 
 import re
 import unittest
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,9 +56,8 @@ def configuration_of(story: Path) -> str | None:
     return match[1] if match else None
 
 
-@cache
 def load(story: Path) -> dict[str, Any]:
-    """The file as data."""
+    """The file as data; new each time, because gabbi puts the values of one server into what it is given."""
     found: dict[str, Any] = yaml.safe_load(story.read_text())
     return found
 
