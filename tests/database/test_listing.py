@@ -1,4 +1,4 @@
-"""Lists, on both databases at once, against a model in Python: who sees what, order, pages, filters (image-v2 8.2, 9.3)."""
+"""Lists on both databases against a model in Python: who sees what, order, pages, filters (image-v2 8.2, 9.3)."""
 
 import operator
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from calotype.images.model import (
     with_property,
     with_tag,
 )
-from support.catalogue import Run, an_image, fill
+from tests.support.catalogue import Run, an_image, fill
 
 PROJECTS = ("p1", "p2", "p3")
 NULLS = {"name": "", "container_format": "", "disk_format": "", "size": -1}

@@ -4,6 +4,11 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+# What a list of accounts asks for is told in the words of the database.
+from calotype.database.filters import OPERATORS as OPERATORS
+from calotype.database.filters import Filter as Filter
+from calotype.database.filters import Query as Query
+
 ScopeKind = Literal["", "project", "domain", "system"]
 RANKS = ("admin", "manager", "member", "reader")
 """Each of these roles implies the ones after it, as far as they exist."""

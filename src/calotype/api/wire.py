@@ -100,7 +100,7 @@ class Request(StarletteRequest):
     async def drain(self) -> None:
         """Read and forget what is left of a refused body, within bounds: clients that write before they read would
         otherwise meet a broken connection instead of the answer. Who asked with `Expect` reads first."""
-        if b"expect" in self.fields:
+        if b"expect" in self.fields or self._stream_consumed:
             return
         left = DRAIN_BYTES
         with suppress(ClientDisconnect, TimeoutError):

@@ -30,8 +30,8 @@ class Desk(NamedTuple):
     tokens: Tokens
 
 
-Command = Callable[..., Awaitable[Rows | dict[str, Any] | None]]
-"""Answers the rows of a table, one thing, or nothing."""
+Command = Callable[..., Awaitable[Rows | dict[str, Any] | str | None]]
+"""Answers the rows of a table, one thing, one text, or nothing."""
 
 _FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Output."
@@ -99,6 +99,8 @@ def _json(result: Any) -> str:
 
 
 def _plain(result: Any) -> str:
+    if isinstance(result, str):
+        return result
     if isinstance(result, dict):
         return _table([(name, _cell(value)) for name, value in result.items()])
     if not result:

@@ -20,8 +20,11 @@ def token() -> None:
 @click.option("--project", metavar="PROJECT", help="For this project, by name or id.")
 @click.option("--system", is_flag=True, help="For the system instead of a project.")
 @click.option("--password-stdin", is_flag=True, help="Check the password, read from standard input.")
+@click.option("--quiet", is_flag=True, help="Print the token alone.")
 @operator
-async def issue(desk: Desk, user: str, project: str | None, system: bool, password_stdin: bool) -> dict[str, Any]:
+async def issue(
+    desk: Desk, user: str, project: str | None, system: bool, password_stdin: bool, quiet: bool
+) -> dict[str, Any] | str:
     """Issue a token; without a password, because the operator owns the accounts."""
     if project is not None and system:
         raise click.UsageError("Give either --project or --system.")
@@ -36,6 +39,8 @@ async def issue(desk: Desk, user: str, project: str | None, system: bool, passwo
         made, grant = await desk.tokens.issue(login, [scope])
     except Unauthorized:
         raise Unauthorized(f"{found.name} is disabled or has no role there.") from None
+    if quiet:
+        return made
     expires = datetime.fromtimestamp(grant.expires_at // 1_000_000, UTC)
     return {
         "token": made,
