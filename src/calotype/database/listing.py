@@ -6,13 +6,13 @@ for a size, as less than zero, on both databases.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, literal, or_, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, literal, or_, select, tuple_
 from sqlalchemy.sql import ClauseElement
 
 from calotype.database.images import columns
 from calotype.database.statements import Statement, shaped
-from calotype.database.tables import image_members, image_properties, image_tags, images
-from calotype.images.model import PROPERTY_HEAD, Image, Listing
+from calotype.database.tables import image_members, image_properties, image_tags, images, value_head
+from calotype.images.model import Image, Listing
 
 _NULLABLE: dict[str, str | int] = {"name": "", "container_format": "", "disk_format": "", "size": -1}
 
@@ -117,16 +117,13 @@ def _compared(operator: str) -> Any:
 def _property(_: str, values: list[ColumnElement[Any]]) -> ColumnElement[bool]:
     name, value, head = values
     table = image_properties.c
-    return exists().where(
-        table.image_id == images.c.id,
-        table.name == name,
-        func.substr(table.value, 1, PROPERTY_HEAD) == head,
-        table.value == value,
+    return images.c.id.in_(
+        select(table.image_id).where(table.name == name, value_head(table.value) == head, table.value == value)
     )
 
 
 def _tag(_: str, values: list[ColumnElement[Any]]) -> ColumnElement[bool]:
-    return exists().where(image_tags.c.image_id == images.c.id, image_tags.c.tag == values[0])
+    return images.c.id.in_(select(image_tags.c.image_id).where(image_tags.c.tag == values[0]))
 
 
 _FILTERS = {
