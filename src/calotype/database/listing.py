@@ -6,7 +6,7 @@ for a size, as less than zero, on both databases.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, literal, or_, tuple_
 from sqlalchemy.sql import ClauseElement
 
 from calotype.database.images import columns
@@ -117,13 +117,13 @@ def _compared(operator: str) -> Any:
 def _property(_: str, values: list[ColumnElement[Any]]) -> ColumnElement[bool]:
     name, value, head = values
     table = image_properties.c
-    return images.c.id.in_(
-        select(table.image_id).where(table.name == name, value_head(table.value) == head, table.value == value)
+    return exists().where(
+        table.image_id == images.c.id, table.name == name, value_head(table.value) == head, table.value == value
     )
 
 
 def _tag(_: str, values: list[ColumnElement[Any]]) -> ColumnElement[bool]:
-    return images.c.id.in_(select(image_tags.c.image_id).where(image_tags.c.tag == values[0]))
+    return exists().where(image_tags.c.image_id == images.c.id, image_tags.c.tag == values[0])
 
 
 _FILTERS = {
