@@ -47,6 +47,7 @@ def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, li
         raise Forbidden("Owner can't be updated by non admin.")
     if name in ("disk_format", "container_format") and state.status not in ("queued", "importing"):
         raise Forbidden(f"Attribute {name} can be only replaced for a queued image.")
+    attributes.refuse_out_of_range(name, operation.value)
     value = attributes.normal(name, operation.value)
     if name == "tags":
         attributes.check_tag_quota(value, limits)

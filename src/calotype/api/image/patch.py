@@ -22,7 +22,10 @@ def media_type(content_type: str | None) -> str:
     """The PATCH media type that the request names; Refused with 415."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind not in (V20, V21):
-        raise Refused(415, headers=((b"accept-patch", f"{V20}, {V21}".encode()),))
+        accepted = f"{V20}, {V21}"
+        raise Refused(
+            415, f"Image PATCH expects Content-Type one of: {accepted}", ((b"accept-patch", accepted.encode()),)
+        )
     return kind
 
 
