@@ -270,7 +270,7 @@ def webob_fault(
 
     A 415 names the request's `content_type` and shows `detail`, never `explanation`.
     """
-    environ = {"REQUEST_METHOD": method, "CONTENT_TYPE": content_type or "None"}
+    environ = {"REQUEST_METHOD": method, "CONTENT_TYPE": "None" if content_type is None else content_type}
     if accept is not None:
         environ["HTTP_ACCEPT"] = accept
     fault = webob.exc.status_map[status](detail=detail)

@@ -1,6 +1,6 @@
 """PATCH as the domain sees it: operations on attributes, applied in order, all or none (spec: image-v2 10)."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
@@ -39,6 +39,8 @@ def apply(operations: list[Operation], image: Image, caller: Caller, policy: Pol
 
 def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, limits: Limits) -> None:
     name = operation.name
+    if name == "locations":
+        _refuse_location(operation, state, caller, policy)
     if operation.op == "remove":
         raise Forbidden(f"Property {name} may not be removed.")
     if operation.strict_add and operation.op == "add":
@@ -54,6 +56,14 @@ def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, li
     if name == "visibility":
         authorize_visibility(value, state, caller, policy)
     setattr(state, name, value)
+
+
+def _refuse_location(operation: Operation, image: Image, caller: Caller, policy: Policy) -> NoReturn:
+    """Locations are never shown here, and what is not shown cannot be changed (image-v2 15.1)."""
+    if operation.op == "remove" and not policy.allows("delete_image_location", caller, image):
+        raise NotAuthorized("delete_image_location")
+    verb = "update" if operation.op == "replace" else operation.op
+    raise Forbidden(f"It's not allowed to {verb} locations if locations are invisible.")
 
 
 def authorize_visibility(visibility: str, image: Image, caller: Caller, policy: Policy) -> None:
