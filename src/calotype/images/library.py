@@ -96,7 +96,9 @@ class Library:
         return created
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-        """Apply the operations, all or none; no operation changes nothing."""
+        """Apply the operations, all or none; no operation changes nothing, which everybody may do who sees the image."""
+        if not operations:
+            return await self.show(caller, image_id)
         return await self.change(
             caller, image_id, lambda image: apply(operations, image, caller, self._policy, self._limits)
         )

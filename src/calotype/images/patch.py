@@ -32,8 +32,7 @@ def apply(operations: list[Operation], image: Image, caller: Caller, policy: Pol
             _property(operation, state)
     if set(state.properties) - known:
         attributes.check_property_quota(state.properties, limits)
-    if operations:
-        state.updated_at = now()
+    state.updated_at = now()
     return state
 
 
