@@ -115,7 +115,7 @@ def _sort(query: Pairs) -> tuple[tuple[str, str], ...]:
         if key not in SORT_KEYS:
             raise Invalid(f"Invalid sort key: {key}. It must be one of the following: {', '.join(SORT_KEYS)}.")
         if direction not in ("asc", "desc"):
-            raise Invalid(f"Invalid sort direction: {direction}. It must be one of the following: asc, desc.")
+            raise Invalid(f"Invalid sort direction: {direction}")
     tie = directions[0] if len(directions) == 1 else "desc"
     first_of_each: dict[str, str] = {}
     for key, direction in (*keys, ("created_at", tie), ("id", tie)):

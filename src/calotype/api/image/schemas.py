@@ -23,7 +23,6 @@ _STATUSES = [
     "pending_delete",
     "deactivated",
 ]
-_LARGEST = 2147483647
 
 
 def _read_only(kind: Any, description: str, **more: Any) -> Schema:
@@ -196,9 +195,3 @@ class ImageValidator:
         error = jsonschema.exceptions.best_match(self._validator.iter_errors(attributes))
         if error is not None:
             raise Invalid(f"Provided object does not match schema 'image': {error}")
-        for name in ("min_disk", "min_ram"):
-            value = attributes.get(name, 0)
-            if value < 0:
-                raise Invalid(f"{name} must be a positive integer.")
-            if value > _LARGEST:
-                raise Invalid(f"{name} must not be greater than {_LARGEST}.")
