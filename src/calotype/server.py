@@ -31,7 +31,7 @@ def run(settings: Settings, application: Callable[[], Any] | None = None) -> Non
 
 def _granian(settings: Settings, application: Callable[[], Any]) -> None:
     from granian import Granian
-    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
 
     host, port = settings.address
@@ -52,6 +52,7 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
         workers_kill_timeout=STOP_SECONDS,
         ssl_cert=Path(tls.certificate) if tls.certificate else None,
         ssl_key=Path(tls.key) if tls.key else None,
+        ssl_protocol_min=SSLProtocols.tls12,
         log_enabled=False,
     )
     server.serve(target_loader=application, wrap_loader=False)
