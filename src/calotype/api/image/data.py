@@ -12,8 +12,8 @@ from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused
 from calotype.api.wire import Reply, Request
 
-_RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))$")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+_RANGE = re.compile(r"bytes *= *(?:(\d+) *- *(\d*)|- *(\d+))", re.IGNORECASE | re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 _PIECE = 256 * 1024
 
 Span = tuple[int, int]
@@ -32,7 +32,9 @@ async def upload(api: ImageAPI, request: Request) -> Response:
 
 def _declared(request: Request) -> int | None:
     """The announced size in bytes; None when it is unknown, which zero means too."""
-    text = request.field(b"x-openstack-image-size") or request.field(b"content-length") or "0"
+    text = request.field(b"x-openstack-image-size")
+    if text is None:
+        text = request.field(b"content-length") or "0"
     try:
         size = int(text)
     except ValueError:
@@ -70,9 +72,13 @@ def _span(request: Request, size: int) -> Span | None:
 
 
 def _range(text: str, size: int) -> Span:
-    if text.startswith("bytes=") and "," in text:
-        raise Refused(400, "Requests with multiple ranges are not supported in Glance. Please specify a single range.")
-    found = _RANGE.match(text)
+    if text.lower().startswith("bytes") and "," in text:
+        raise Refused(
+            400,
+            "Requests with multiple ranges are not supported in Glance. "
+            "You may make multiple single-range requests instead.",
+        )
+    found = _RANGE.fullmatch(text)
     if found is None:
         raise Refused(416, "Invalid Range header.")
     first, last, suffix = found.groups()
@@ -96,9 +102,15 @@ def _within(start: int, end: int, size: int) -> Span:
 
 
 def _content_range(text: str, size: int) -> Span:
-    found = _CONTENT_RANGE.match(text)
-    start, end = (int(found[1]), int(found[2]) + 1) if found else (0, 0)
-    if not start < end <= size:
+    found = _CONTENT_RANGE.fullmatch(text)
+    start, end, total = (int(found[1]), int(found[2]) + 1, found[3]) if found else (0, 0, "*")
+    if found and total == "*" and end > size:
+        raise Refused(
+            416,
+            "Invalid stop position in Content-Range header. "
+            f"The stop position MUST be in the inclusive range [0, {size - 1}].",
+        )
+    if not start < end <= size or (total != "*" and end > int(total)):
         raise Refused(416, "Invalid Content-Range header.")
     return start, end
 
