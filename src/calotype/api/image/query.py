@@ -12,7 +12,7 @@ Pairs = list[tuple[str, str]]
 
 _INTEGERS = ("size", "virtual_size", "min_ram", "min_disk")
 _NO_FILTERS = frozenset(("limit", "marker", "sort", "sort_key", "sort_dir", "tag", "visibility", "member_status"))
-_SILENT = frozenset(("os_hidden", "deleted", "tags", "is_public"))
+_SILENT = frozenset(("os_hidden", "deleted", "tags"))
 _UNFILTERABLE = ("locations", "members", "properties")
 
 
