@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -67,7 +68,7 @@ class Postgres:
 
     def stop(self) -> None:
         """End the server and remove its files."""
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # does not wait for its clients
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
