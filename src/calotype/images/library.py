@@ -96,7 +96,7 @@ class Library:
         return created
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-        """Apply the operations, all or none; no operation changes nothing, which everybody may do who sees the image."""
+        """Apply the operations, all or none; who sees the image may make no operation."""
         if not operations:
             return await self.show(caller, image_id)
         return await self.change(
