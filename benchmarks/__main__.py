@@ -44,7 +44,9 @@ def _run(scratch: Path, rounds: int) -> None:
     started = time.perf_counter()
     with open(scratch / "log", "w") as log:
         service = subprocess.Popen(serve, stdout=log, stderr=log)
-        constant = subprocess.Popen([sys.executable, "-m", "benchmarks.constant", constant_bind], stdout=log, stderr=log)
+        constant = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.constant", constant_bind], stdout=log, stderr=log
+        )
         try:
             _wait(f"http://{bind}/healthcheck")
             print(f"start to first answer: {time.perf_counter() - started:.2f} s, with a new database")

@@ -2,15 +2,18 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from calotype.database import schema
 from calotype.database.engine import Database
-from support.catalogue import Run, opened
-from support.postgres import Postgres
+from tests.support.catalogue import Run, opened
+from tests.support.postgres import Postgres
+from tests.support.server import Server
+from tests.support.servers import Servers
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -86,3 +89,42 @@ def both(sqlite_url: str, postgres_url: str, run: Run) -> Iterator[list[Database
     """An open database on each engine, to be compared."""
     with opened(sqlite_url, run) as first, opened(postgres_url, run) as second:
         yield [first, second]
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The servers that many tests share, started when first wanted."""
+
+    def new_postgresql() -> str:
+        url: str = request.getfixturevalue("postgres").database()
+        return url
+
+    found = Servers(lambda: tmp_path_factory.mktemp("server"), new_postgresql)
+    yield found
+    found.stop()
+
+
+@pytest.fixture(params=DATABASES)
+def server(request: pytest.FixtureRequest, servers: Servers) -> Server:
+    """A running server with accounts, shared by many tests, on each database in turn."""
+    return servers.get(request.param)
+
+
+@pytest.fixture
+def sqlite_server(servers: Servers) -> Server:
+    """A running server with accounts, shared by many tests, on SQLite."""
+    return servers.get("sqlite")
+
+
+@pytest.fixture
+def start_server(servers: Servers) -> Iterator[Callable[..., Server]]:
+    """Starts servers of the test's own, for tests that do harm; the arguments are those of `Servers.unstarted`."""
+    with ExitStack() as ended:
+
+        def start(database: str = "sqlite", **options: object) -> Server:
+            server = servers.unstarted(database, **options)
+            server.start()
+            ended.callback(server.kill)
+            return server
+
+        yield start

@@ -119,7 +119,11 @@ class RequestLine:
 
         try:
             await self._app(scope, receive, observed)
-        except (ClientDisconnect, asyncio.CancelledError):
+        except ClientDisconnect:
+            # Whoever is still there sent a body that ended before its end; the server would answer 500.
+            if not status:
+                await Reply(400)(scope, receive, observed)
+        except asyncio.CancelledError:
             status = status or 499
             raise
         except Exception:

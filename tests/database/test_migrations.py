@@ -26,7 +26,7 @@ from calotype.database import migrations, schema
 from calotype.database.connect import sqlite_path
 from calotype.database.tables import metadata
 from calotype.images.errors import StorageUnavailable
-from support.postgres import Postgres
+from tests.support.postgres import Postgres
 
 
 def test_head_is_the_last_migration() -> None:
@@ -109,7 +109,7 @@ def test_four_processes_may_upgrade_at_once(empty_url: str) -> None:
 
 def test_a_failed_migration_leaves_the_database_as_it_was(empty_url: str) -> None:
     _execute(empty_url, "CREATE TABLE tokens (id integer)")
-    with pytest.raises(schema.SchemaError, match="could not be migrated and are as they were.*tokens.*already exists"):
+    with pytest.raises(schema.SchemaError, match=r"could not be migrated and are as they were.*tokens.*already exists"):
         schema.upgrade(empty_url)
     assert schema.current(empty_url) is None
     _execute(empty_url, "DROP TABLE tokens")
@@ -151,7 +151,7 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path, postgre
     junk.write_text("This is not a database, however long you look at it. " * 50)
     for url in (f"sqlite:///{junk}", postgres.url("absent"), "postgresql://127.0.0.1:1/calotype"):
         for verb in (schema.current, schema.check, schema.upgrade):
-            with pytest.raises(StorageUnavailable, match="^The database cannot be opened: "):
+            with pytest.raises(StorageUnavailable, match=r"^The database cannot be opened: "):
                 verb(url)
 
 
@@ -218,8 +218,9 @@ def _sqlite_definitions(path: Path) -> dict[str, str]:
 
 def _postgresql_definitions(postgres: Postgres, url: str) -> list[list[tuple[Any, ...]]]:
     name = url.rpartition("/")[2]
-    columns = """SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default, collation_name
-        FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'"""
+    columns = """SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default,
+        collation_name FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name <> 'alembic_version'"""
     indexes = """SELECT tablename, indexname, indexdef FROM pg_indexes
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'"""
     constraints = """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint

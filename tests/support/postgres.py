@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from support.system import free_port, initdb
+from tests.support.system import free_port, initdb
 
 START_SECONDS = 30.0
 

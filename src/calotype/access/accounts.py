@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from calotype.access import seed
 from calotype.access.errors import Conflict, Invalid, NotFound, Unauthorized, missing
-from calotype.access.model import SYSTEM, Domain, Login, Project, Role, Scope, User
+from calotype.access.model import SYSTEM, Assignment, Domain, Login, Project, Role, Scope, User
 from calotype.access.passwords import Passwords
 from calotype.database import domains, projects, roles, users
 from calotype.database.engine import Database
@@ -80,6 +80,10 @@ class Accounts:
         """The roles that a user was given in a scope, without the implied ones."""
         params = {"user_id": user_id, "scope": scope.kind, "scope_id": scope.id}
         return [Role(id_, name) for id_, name, has in await self._database.all(roles.HELD, params) if has]
+
+    async def assignments(self, user_id: str) -> list[Assignment]:
+        """Everything that a user was given."""
+        return await self._all(Assignment, roles.OF_USER, {"user_id": user_id})
 
     # The same by id or name, the id first; these raise NotFound.
 
@@ -232,8 +236,8 @@ class Accounts:
         self._changed()
 
     async def _hash(self, password: str) -> str:
-        if not password:
-            raise Invalid("An empty password is not allowed.")
+        if not password or not _keepable(password):
+            raise Invalid("A password is not empty, and it is text without null characters.")
         return await self._passwords.hash(password)
 
     async def _one(self, kind: type[Thing], statement: Statement, **params: str) -> Thing | None:
@@ -254,9 +258,14 @@ def _new_id() -> str:
 
 
 def _checked(kind: str, name: str) -> str:
-    if not name.strip() or "\0" in name or len(name) > _NAME_LENGTH[kind]:
+    if not name.strip() or len(name) > _NAME_LENGTH[kind] or not _keepable(name):
         raise Invalid(f"Invalid input for field 'name': a {kind}'s name has 1 to {_NAME_LENGTH[kind]} characters.")
     return name
+
+
+def _keepable(text: str) -> bool:
+    """Whether a database and an encoding can hold the text: no null character, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _fields(thing: Any) -> dict[str, Any]:

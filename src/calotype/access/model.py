@@ -4,6 +4,11 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+# What a list of accounts asks for is told in the words of the database.
+from calotype.database.filters import OPERATORS as OPERATORS
+from calotype.database.filters import Filter as Filter
+from calotype.database.filters import Query as Query
+
 ScopeKind = Literal["", "project", "domain", "system"]
 RANKS = ("admin", "manager", "member", "reader")
 """Each of these roles implies the ones after it, as far as they exist."""
@@ -45,6 +50,15 @@ class Role(msgspec.Struct, frozen=True):
 
     id: str
     name: str
+
+
+class Assignment(NamedTuple):
+    """A role that a user was given; `project_name` is null for scopes other than a project."""
+
+    role: str
+    scope: ScopeKind
+    scope_id: str
+    project_name: str | None
 
 
 class Named(NamedTuple):

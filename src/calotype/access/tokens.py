@@ -86,7 +86,7 @@ class Tokens:
     async def issue(self, login: Login, scopes: Sequence[Scope]) -> tuple[str, Grant]:
         """A new token for the first of the scopes in which the user may act; raises Unauthorized when there is none."""
         for scope in scopes:
-            token = secrets.token_urlsafe(32)
+            token = _new_token()
             row = self._row(token, login, scope)
             try:
                 grant: Grant | None = await self._database.write(
@@ -197,6 +197,13 @@ class Tokens:
         if latest != self._revision:
             self._revision = latest
             self.forget()
+
+
+def _new_token() -> str:
+    """32 random bytes; none begins with a dash, which a command line would take for an option."""
+    while (token := secrets.token_urlsafe(32)).startswith("-"):
+        pass
+    return token
 
 
 def _digest(token: str) -> bytes:

@@ -6,7 +6,12 @@ from calotype import __version__
 from calotype.cli.db import db
 from calotype.cli.doctor import doctor
 from calotype.cli.image import image
+from calotype.cli.project import project
+from calotype.cli.role import role
 from calotype.cli.serve import init, serve
+from calotype.cli.settings import settings
+from calotype.cli.token import token
+from calotype.cli.user import user
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,5 +20,5 @@ def main() -> None:
     """Calotype: the OpenStack image service in one process."""
 
 
-for command in (serve, init, db, image, doctor):
+for command in (serve, init, db, project, user, role, token, image, settings, doctor):
     main.add_command(command)

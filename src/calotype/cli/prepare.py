@@ -13,8 +13,10 @@ from calotype.database.connect import connect
 from calotype.settings import Settings, SettingsError
 
 
-def prepare(settings: Settings) -> None:
-    """Make what is missing and leave what is there. Raises SettingsError, SchemaError, StorageUnavailable.
+def prepare(settings: Settings) -> str | None:
+    """Make what is missing and leave what is there; answers the id of the project `demo`, None if it was deleted.
+
+    Raises SettingsError, SchemaError, StorageUnavailable.
 
     A SQLite database is migrated as needed. A server database is created when it is empty, but migrated by
     `calotype db upgrade` alone, since other hosts may still be running the older version.
@@ -24,10 +26,11 @@ def prepare(settings: Settings) -> None:
     if url.startswith("sqlite:") or schema.current(url) is None:
         schema.upgrade(url)
     schema.check(url)
-    passwords = asyncio.run(_bootstrap(settings))
+    passwords, demo = asyncio.run(_bootstrap(settings))
     clouds.write(settings, passwords)
     if passwords:
         click.echo(f"First start: users {' and '.join(passwords)}; passwords in {clouds.path(settings)}")
+    return demo
 
 
 def _make_directory(settings: Settings) -> None:
@@ -39,12 +42,15 @@ def _make_directory(settings: Settings) -> None:
         raise SettingsError(f"data: {settings.directory} cannot be written to")
 
 
-async def _bootstrap(settings: Settings) -> dict[str, str]:
-    """The users that were made and their passwords; empty after the first start."""
+async def _bootstrap(settings: Settings) -> tuple[dict[str, str], str | None]:
+    """The users that were made with their passwords, none after the first start; the id of the project `demo`."""
     database = connect(settings)
     await database.open()
     try:
         wanted = {"admin": os.environ.get("CALOTYPE_ADMIN_PASSWORD", "")}
-        return await Accounts(database, Passwords(settings.identity)).bootstrap(wanted)
+        accounts = Accounts(database, Passwords(settings.identity))
+        passwords = await accounts.bootstrap(wanted)
+        demo = await accounts.project_named("demo")
+        return passwords, demo.id if demo else None
     finally:
         await database.close()

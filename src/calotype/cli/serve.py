@@ -1,5 +1,6 @@
 """`calotype serve` and `calotype init`."""
 
+import shlex
 import shutil
 import sys
 
@@ -8,6 +9,7 @@ import click
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
 from calotype.cli.prepare import prepare
+from calotype.server import check_address, run
 from calotype.settings import Settings
 
 
@@ -20,15 +22,14 @@ from calotype.settings import Settings
 @with_settings
 def serve(settings: Settings, demo: bool) -> None:
     """Run the service. The first start makes the database, the accounts and DIR/clouds.yaml."""
-    prepare(settings)
+    check_address(settings)
+    project = prepare(settings)
     if demo:
         from calotype.cli.demo import add_images
 
         add_images(settings)
-    click.echo("\n".join(hints(settings)))
+    click.echo("\n".join(hints(settings, project)))
     sys.stdout.flush()
-    from calotype.server import run
-
     run(settings)
 
 
@@ -40,19 +41,27 @@ def init(settings: Settings) -> None:
     click.echo(f"Ready in {settings.directory}. Start it with: {_command()} serve --data {settings.data}")
 
 
-def hints(settings: Settings) -> list[str]:
-    """Three lines to try, made of tools that this machine has."""
+def hints(settings: Settings, project: str | None) -> list[str]:
+    """Where the service is, and three lines to try, made of tools that this machine has."""
     url = clouds.service_url(settings)
-    calotype, data = _command(), f" --data {settings.data}"
-    token = f"{calotype} token issue --user demo --project demo{data}"
-    lines = [f"Calotype serves {url}  (Ctrl-C stops it). To try it, in another terminal:", ""]
-    if not shutil.which("curl"):
-        upload = f"{calotype} image upload FILE{data}"
-        show = f"{calotype} image show ID{data}"
-        return [*lines, f"  {token}", f"  {upload}", f"  {show}", ""]
-    upload = f"IMAGE=$({calotype} image upload FILE --quiet{data})"
-    show = f'curl -H "X-Auth-Token: $TOKEN" {url}/v2.1/images/$IMAGE'
-    return [*lines, f"  TOKEN=$({token})", f"  {upload}", f"  {show}", ""]
+    greeting = f"Calotype serves {url} (Ctrl-C stops it)."
+    if project is None:
+        return [greeting, ""]
+    calotype = _command()
+    data = "" if settings.data == Settings().data else f" --data {shlex.quote(settings.data)}"
+    lines = [
+        f"TOKEN=$({calotype} token issue --quiet --user demo --project demo{data})",
+        f"IMAGE=$({calotype} image upload --quiet{data} FILE)",
+        f'curl -H "X-Auth-Token: $TOKEN" {url}/v2.1/{project}/images/$IMAGE'
+        if shutil.which("curl")
+        else f"{calotype} image show{data} $IMAGE",
+    ]
+    return [
+        f"{greeting} To try it, in another terminal, with a disk image for FILE:",
+        "",
+        *map("  ".__add__, lines),
+        "",
+    ]
 
 
 def _command() -> str:

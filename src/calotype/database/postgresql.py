@@ -19,6 +19,7 @@ _LOST = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
@@ -82,6 +83,9 @@ class PostgreSQL:
     async def write(self, work: Callable[..., Work], *arguments: Any) -> Any:
         """One transaction, begun again after a deadlock or a lost race; it ends even if the caller goes away."""
         return await asyncio.shield(self._transact(work, arguments))
+
+    async def maintain(self) -> None:
+        """Nothing: the server's autovacuum does it."""
 
     async def _transact(self, work: Callable[..., Work], arguments: tuple[Any, ...]) -> Any:
         for attempt in range(1, ATTEMPTS + 1):

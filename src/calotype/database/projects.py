@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, delete, null, update
 
 from calotype.database.filters import Query, listed, shown
 from calotype.database.revision import bump
@@ -19,7 +19,7 @@ _DELETE_ASSIGNMENTS = Statement(
     delete(assignments).where(assignments.c.scope == "project", assignments.c.scope_id == bindparam("id"))
 )
 _FORGET_DEFAULT = Statement(
-    update(users).where(users.c.default_project_id == bindparam("id")).values(default_project_id=None)
+    update(users).where(users.c.default_project_id == bindparam("id")).values(default_project_id=null())
 )
 
 

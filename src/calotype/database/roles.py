@@ -7,7 +7,7 @@ from sqlalchemy import and_, bindparam, delete, select
 from calotype.database.filters import Query, listed, shown
 from calotype.database.revision import bump
 from calotype.database.statements import Statement, Work, inserted
-from calotype.database.tables import assignments, roles, users
+from calotype.database.tables import assignments, projects, roles, users
 
 GET = Statement(shown(roles).where(roles.c.id == bindparam("id")))
 BY_NAME = Statement(shown(roles).where(roles.c.name == bindparam("name")))
@@ -24,6 +24,14 @@ HELD = Statement(
     select(roles.c.id, roles.c.name, assignments.c.user_id.is_not(None))
     .join_from(roles, assignments, and_(assignments.c.role_id == roles.c.id, _of_scope), isouter=True)
     .order_by(roles.c.id)
+)
+# What a user was given: role, kind and id of the scope, and the name of the project if it is one.
+OF_USER = Statement(
+    select(roles.c.name, assignments.c.scope, assignments.c.scope_id, projects.c.name)
+    .join_from(assignments, roles)
+    .outerjoin(projects, and_(assignments.c.scope == "project", projects.c.id == assignments.c.scope_id))
+    .where(assignments.c.user_id == bindparam("user_id"))
+    .order_by(assignments.c.scope, projects.c.name, assignments.c.scope_id, roles.c.name)
 )
 _ASSIGNED = Statement(select(assignments.c.role_id).where(_of_scope, assignments.c.role_id == bindparam("role_id")))
 _USER = Statement(select(users.c.id).where(users.c.id == bindparam("user_id")))

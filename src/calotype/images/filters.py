@@ -10,6 +10,8 @@ from calotype.images.model import Filter, nothing
 LARGEST = 2**63 - 1
 COMPARISONS = ("eq", "neq", "gt", "gte", "lt", "lte")
 SECOND = 1_000_000
+MAX_CHOICES = 1000
+"""Items of an `in:` list: each is a parameter of the statement, and databases take no number of them."""
 
 
 def text_filter(name: str, text: str) -> Filter:
@@ -20,7 +22,10 @@ def text_filter(name: str, text: str) -> Filter:
     if operator == "eq":
         return Filter("eq", name, (rest,))
     if operator == "in":
-        return Filter("in", name, tuple(split_list(rest)))
+        choices = tuple(dict.fromkeys(split_list(rest)))
+        if len(choices) > MAX_CHOICES:
+            raise Invalid(f"A list of values takes {MAX_CHOICES} at the most, that of '{name}' has {len(choices)}.")
+        return Filter("in", name, choices)
     raise Invalid(f"Unable to filter by unknown operator '{operator}'.")
 
 

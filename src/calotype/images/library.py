@@ -24,6 +24,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Check = Callable[[Image], None]
 
+MAX_CONDITIONS = 32
+"""Filters in one list: PostgreSQL's planning time grows with their third power, SQLite refuses some hundreds."""
+
 
 class Library:
     """The catalogue as a caller meets it."""
@@ -59,6 +62,8 @@ class Library:
         `listing.admin` and `listing.project` are filled in here. Raises NotAuthorized, Invalid for a bad marker.
         """
         self.authorize("get_images", caller)
+        if len(listing.filters) > MAX_CONDITIONS:
+            raise Invalid(f"A list takes {MAX_CONDITIONS} filters at the most, this one has {len(listing.filters)}.")
         listing.admin, listing.project = caller.is_admin, caller.project_id
         if marker is not None:
             listing.marker = await self._marker(caller, marker)
@@ -96,7 +101,7 @@ class Library:
         return created
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-        """Apply the operations, all or none; who sees the image may make no operation."""
+        """Apply the operations, all or none; none at all changes nothing, and whoever sees the image may ask for that."""
         if not operations:
             return await self.show(caller, image_id)
         return await self.change(

@@ -1,6 +1,7 @@
 """Clears up after what died: uploads of dead workers, data of deleted images, expired tokens."""
 
 import asyncio
+import itertools
 import logging
 
 from calotype.access.tokens import Tokens
@@ -11,6 +12,8 @@ from calotype.images.holder import Holder
 from calotype.stores.local import LocalStore
 
 INTERVAL = 30.0
+MAINTENANCE = 120
+"""Every how many sweeps the database is looked after: once an hour."""
 
 log = logging.getLogger("calotype.sweeper")
 
@@ -55,9 +58,11 @@ class Sweeper:
             log.info("removed leftover data %s of image %s", location, image_id)
 
     async def _forever(self) -> None:
-        while True:
+        for number in itertools.count():
             await asyncio.sleep(INTERVAL)
             try:
                 await self.sweep()
+                if number % MAINTENANCE == 0:
+                    await self._database.maintain()
             except Exception:
                 log.exception("sweep failed")

@@ -44,7 +44,7 @@ def refuse_large(request: ComputeRequest) -> None:
 def refuse_type(request: ComputeRequest) -> None:
     """Fault 415 for a type that is not taken for JSON, whatever the method and the body (7.2)."""
     kind = request.fields.get(b"content-type", b"")
-    if kind not in _ACCEPTED and kind.partition(b";")[0].strip() not in _ACCEPTED:
+    if kind not in _ACCEPTED and kind.partition(b";")[0] not in _ACCEPTED:
         raise Fault(415, "Unsupported Content-Type")
 
 

@@ -72,7 +72,9 @@ class RawFault(Refusal):
         self.detail = detail
 
     def reply(self, request: Request) -> Reply:
-        """HTML, JSON or plain text."""
+        """HTML, JSON or plain text; for a HEAD request, which has no body to suit, always HTML."""
+        if request.method == "HEAD":
+            return Reply(self.status, headers=((b"content-type", b"text/html; charset=UTF-8"),))
         kind, body = webob_fault(self.status, request.method, request.field(b"accept"), self.explanation, self.detail)
         return Reply(self.status, body, ((b"content-type", kind),))
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from calotype.access.caller import Caller
 from calotype.api.compute import listing, views
 from calotype.api.compute.content import reply, type_of_nothing
 from calotype.api.compute.request import ComputeRequest
@@ -20,27 +19,27 @@ class Images:
         self._library = library
         self._settings = settings
 
-    async def show(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def show(self, request: ComputeRequest) -> Reply:
         """C3."""
-        image = await self._library.show(caller, request.parameters["image_id"])
+        image = await self._library.show(request.caller, request.parameters["image_id"])
         return reply(request, {"image": views.full(image, request.links)})
 
-    async def index(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def index(self, request: ComputeRequest) -> Reply:
         """C1."""
-        return await self._list(request, caller, "", views.basic)
+        return await self._list(request, "", views.basic)
 
-    async def detail(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def detail(self, request: ComputeRequest) -> Reply:
         """C2."""
-        return await self._list(request, caller, "/detail", views.full)
+        return await self._list(request, "/detail", views.full)
 
-    async def delete(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def delete(self, request: ComputeRequest) -> Reply:
         """C4."""
-        await self._library.delete(caller, request.parameters["image_id"])
+        await self._library.delete(request.caller, request.parameters["image_id"])
         return Reply(204, headers=(type_of_nothing,))
 
-    async def _list(self, request: ComputeRequest, caller: Caller, tail: str, view: Callable[..., Any]) -> Reply:
+    async def _list(self, request: ComputeRequest, tail: str, view: Callable[..., Any]) -> Reply:
         query = listing.Query(request.scope["query_string"], self._settings)
-        found: list[Image] = await self._library.find(caller, query.listing, query.marker)
+        found: list[Image] = await self._library.find(request.caller, query.listing, query.marker)
         document: dict[str, Any] = {"images": [view(image, request.links) for image in found]}
         if query.continues(len(found)):
             href = f"{request.links.page}{tail}?{query.after(found[-1].id)}"

@@ -48,8 +48,8 @@ class Linker:
         """Where the API is for the outside: `base` is scheme, host and proxy prefix, `prefix` the mount (10.5)."""
         return replace_host(base, self._settings.link_prefix) + prefix
 
-    def _links(self, base: str, prefix: str, version: str, project: str | None) -> Links:
-        """The links for a request under `/{version}`, with `project` in its path or not."""
+    def _links(self, base: str, prefix: str, version: str, project: str) -> Links:
+        """The links for a request under `/{version}`, with `project` in its path or ""."""
         root = self.root(base, prefix)
         part = f"/{project}" if project else ""
         own = version if self._settings.self_version == "request" else self._settings.self_version

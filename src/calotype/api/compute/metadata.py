@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from calotype.access.caller import Caller
 from calotype.api.compute import validation, views
 from calotype.api.compute.content import reply, type_of_nothing
 from calotype.api.compute.faults import NO_SUCH_RESOURCE, Fault
@@ -48,26 +47,26 @@ class Metadata:
         self._limits = settings.image
         self._items = settings.compute.metadata_items
 
-    async def index(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def index(self, request: ComputeRequest) -> Reply:
         """C5."""
-        image = await self._library.show(caller, request.parameters["image_id"])
+        image = await self._library.show(request.caller, request.parameters["image_id"])
         return reply(request, {"metadata": views.metadata(image)})
 
-    async def show(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def show(self, request: ComputeRequest) -> Reply:
         """C8."""
-        image = await self._library.show(caller, request.parameters["image_id"])
+        image = await self._library.show(request.caller, request.parameters["image_id"])
         key = request.parameters["key"]
         found = views.metadata(image)
         if key not in found:
             raise Fault(404, NO_SUCH_RESOURCE)
         return reply(request, {"meta": {key: found[key]}})
 
-    async def merge(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def merge(self, request: ComputeRequest) -> Reply:
         """C6: what is not given stays; answers what is stored now."""
         given = validation.member(request.document, "metadata", request.version == "v2")
-        return reply(request, {"metadata": views.metadata(await self._merge(request, caller, given))})
+        return reply(request, {"metadata": views.metadata(await self._merge(request, given))})
 
-    async def replace(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def replace(self, request: ComputeRequest) -> Reply:
         """C7: what is not given goes; answers what was given."""
         given = validation.member(request.document, "metadata", request.version == "v2")
 
@@ -78,18 +77,18 @@ class Metadata:
             stays = {name: value for name, value in image.properties.items() if _outlasts(name, given)}
             return self._with(image, {**stays, **_stored(given)})
 
-        await self._library.change(caller, request.parameters["image_id"], replaced, first=first)
+        await self._library.change(request.caller, request.parameters["image_id"], replaced, first=first)
         return reply(request, {"metadata": given})
 
-    async def update(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def update(self, request: ComputeRequest) -> Reply:
         """C9: one item; answers what was given."""
         given = validation.member(request.document, "meta", request.version == "v2")
         if request.parameters["key"] not in given:
             raise Fault(400, "Request body and URI mismatch")
-        await self._merge(request, caller, given)
+        await self._merge(request, given)
         return reply(request, {"meta": given})
 
-    async def delete(self, request: ComputeRequest, caller: Caller) -> Reply:
+    async def delete(self, request: ComputeRequest) -> Reply:
         """C10."""
         key = request.parameters["key"]
 
@@ -101,17 +100,17 @@ class Metadata:
             _refuse_reserved(key)
             return self._with(image, {name: value for name, value in image.properties.items() if name != key})
 
-        await self._library.change(caller, request.parameters["image_id"], without, first=first)
+        await self._library.change(request.caller, request.parameters["image_id"], without, first=first)
         return Reply(204, headers=(type_of_nothing,))
 
-    async def _merge(self, request: ComputeRequest, caller: Caller, given: Mapping[str, str]) -> Image:
+    async def _merge(self, request: ComputeRequest, given: Mapping[str, str]) -> Image:
         def first(image: Image) -> None:
             self._check_items({**image.properties, **given})
 
         def merged(image: Image) -> Image:
             return self._with(image, {**image.properties, **_stored(given)})
 
-        return await self._library.change(caller, request.parameters["image_id"], merged, first=first)
+        return await self._library.change(request.caller, request.parameters["image_id"], merged, first=first)
 
     def _check_items(self, items: Collection[str]) -> None:
         """Fault 403 if an image would have too many items. Nova counts the names that it then drops, too."""

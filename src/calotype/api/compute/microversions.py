@@ -71,8 +71,8 @@ def _number(text: str) -> tuple[int, int]:
 def _asked(request: Request) -> str | None:
     """The text of the version: the last `compute` pair of the standard header, or else the legacy header (5.1)."""
     for pair in reversed((request.field(b"openstack-api-version") or "").split(",")):
-        service, _, version = pair.strip().partition(" ")
-        if service.lower() == "compute" and version.strip():
-            return version.strip()
+        words = pair.split(None, 1)
+        if len(words) == 2 and words[0].lower() == "compute":
+            return words[1].strip()
     legacy = request.field(b"x-openstack-nova-api-version")
     return None if legacy is None else legacy.split(",")[-1].strip()

@@ -12,6 +12,7 @@ class ComputeRequest(Request):
     """`version` is the prefix the client used and `project` the project id in the URL, if there is one.
 
     `marks` are the header lines that the answer gets whatever it says: request ids, microversion, signposts.
+    `base` is scheme, host and proxy prefix by which the client came.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:

@@ -88,6 +88,8 @@ class ComputeAPI:
             reply = await self._answer(request)
         except Refusal as refusal:
             reply = refusal.reply(request)
+            if request.has_body:
+                await request.drain()
         except ClientDisconnect:
             raise
         except Exception:  # 4
@@ -109,11 +111,11 @@ class ComputeAPI:
             request.version, rest = "v2", path[3:]
         else:
             return self._unversioned(request)
+        if request.scope["method"] == "OPTIONS" and rest != "/":
+            return Reply(200)
         _identify(request)  # 3
         if rest == "/":
             return self._version(request)
-        if request.scope["method"] == "OPTIONS":
-            return Reply(200)
         content.refuse_large(request)  # 5
         await self._authenticate(request)  # 6
         return await self._route(request, rest)
@@ -153,8 +155,10 @@ class ComputeAPI:
         first = rest[1:].partition("/")[0]
         if first != "images" and first and not first.strip(_HEX):
             request.project, rest = first, rest[len(first) + 1 :]
-            if rest == "/":
-                return self._version(request)
+            if rest == "/" and request.scope["method"] == "GET":
+                self._negotiate(request)
+                _refuse_foreign_project(request)
+                return self._discovery.version(request.version, self._linker.root(request.base, request.prefix))
         found = self._routes.find(request.scope["method"], rest)  # 7
         if found is None:
             raise RawFault(404)
@@ -175,15 +179,15 @@ class ComputeAPI:
 
     def _point_onwards(self, request: ComputeRequest, call: Call) -> None:
         """Count the call as deprecated, and say where its successor is."""
-        project = request.caller.project_id
+        project = request.caller.project_id or ""
         request.links = self._linker.links(
-            request.base, request.prefix, request.version, project if request.project else None
+            request.base, request.prefix, request.version, project if request.project else ""
         )
         agent = request.field(b"user-agent") or ""
-        self._deprecated.count(project or "", agent, f"{call.method} {call.path}")
+        self._deprecated.count(project, agent, f"{call.method} {call.path}")
         if self._settings.compute.deprecation_headers:
             image_id = request.parameters.get("image_id")
-            target = request.links.successor + (f"/{quote(image_id, safe='')}" if image_id else "")
+            target = request.links.successor + (f"/{quote(image_id, safe='', errors='replace')}" if image_id else "")
             request.marks.append(call.options["deprecation"])
             request.marks.append((b"link", f'<{target}>; rel="successor-version"'.encode("latin-1")))
 
@@ -192,21 +196,15 @@ class ComputeAPI:
         content.refuse_type(request)  # 9
         if call.method in ("POST", "PUT"):
             request.document = await content.document(request)  # 10
-        caller = request.caller
-        if request.project is not None and request.project != caller.project_id:  # 11
-            raise Fault(
-                400,
-                f"Malformed request URL: URL's project_id '{request.project}'"
-                f" doesn't match Context's project_id '{caller.project_id}'",
-            )
+        _refuse_foreign_project(request)  # 11
         if number > call.options["last"]:  # 12
             raise Fault(404, faults.NO_SUCH_RESOURCE)
         if request.scope["query_string"] and call.method == "GET":
             content.refuse_query(request.scope["query_string"])  # 13; bodies are judged by the calls themselves
-        if caller.system:
+        if request.caller.system:
             # The system has no project; the library lets it pass when a service speaks for it (11.1).
-            caller = msgspec.structs.replace(caller, service=True)
-        return await call.handler(request, caller)  # 14 to 18
+            request.caller = msgspec.structs.replace(request.caller, service=True)
+        return await call.handler(request)  # 14 to 18
 
     def _negotiate(self, request: ComputeRequest) -> tuple[int, int]:
         """The microversion; under `/v2` it is 2.1, whatever is asked for (5.6)."""
@@ -226,3 +224,13 @@ def _identify(request: ComputeRequest) -> None:
     sent = request.field(b"x-openstack-request-id")
     if sent is not None and _GLOBAL_ID.fullmatch(sent):
         request.global_request_id = sent
+
+
+def _refuse_foreign_project(request: ComputeRequest) -> None:
+    """Fault 400 for a project in the URL that is not the token's, whoever asks (section 3)."""
+    own = request.caller.project_id
+    if request.project is not None and request.project != own:
+        raise Fault(
+            400,
+            f"Malformed request URL: URL's project_id '{request.project}' doesn't match Context's project_id '{own}'",
+        )

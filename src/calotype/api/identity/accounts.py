@@ -4,12 +4,12 @@ from typing import Any
 
 from calotype.access.accounts import Accounts
 from calotype.access.errors import Forbidden, missing
+from calotype.access.model import Filter, Query
 from calotype.api.identity import views
 from calotype.api.identity.catalog import endpoints, services
 from calotype.api.identity.lists import administrator, answer, reads_all
 from calotype.api.identity.queries import filters, parameters, self_link
 from calotype.api.wire import Reply, Request, json_reply
-from calotype.database.filters import Filter, Query
 from calotype.settings import Settings
 
 

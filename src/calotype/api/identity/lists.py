@@ -5,10 +5,10 @@ from typing import Any
 
 from calotype.access.caller import Caller
 from calotype.access.errors import Forbidden, NotFound
+from calotype.access.model import Filter, Query
 from calotype.api.identity import views
 from calotype.api.identity.queries import next_link, page, self_link
 from calotype.api.wire import Reply, Request, json_reply
-from calotype.database.filters import Filter, Query
 
 
 def reads_all(caller: Caller) -> bool:

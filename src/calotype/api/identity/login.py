@@ -40,9 +40,14 @@ _SCHEMA: dict[str, Any] = {
 }
 _TYPES = {"object": dict, "array": list, "string": str, "boolean": bool}
 # Never echoed: what stands here may be a secret, or hold one.
-_SECRET = frozenset(
-    ("", "identity", "identity/password", "identity/password/user", "identity/password/user/password")
-    + ("identity/token", "identity/token/id")
+_SECRET = (
+    "",
+    "identity",
+    "identity/password",
+    "identity/password/user",
+    "identity/password/user/password",
+    "identity/token",
+    "identity/token/id",
 )
 _SCOPES = ("system", "project", "domain", "OS-TRUST:trust", "unscoped")
 

@@ -4,13 +4,12 @@ from typing import Any
 
 from calotype.access.accounts import Accounts
 from calotype.access.errors import Forbidden, missing
-from calotype.access.model import SYSTEM, Project
+from calotype.access.model import SYSTEM, Filter, Project, Query
 from calotype.api.identity import views
 from calotype.api.identity.catalog import catalog
 from calotype.api.identity.lists import answer, reads_all
 from calotype.api.identity.queries import boolean, filters, parameters, self_link
 from calotype.api.wire import Reply, Request, json_reply
-from calotype.database.filters import Filter, Query
 from calotype.settings import Settings
 
 # A project stands at the top of its domain, so its parent is its domain.
@@ -41,7 +40,16 @@ class ProjectCalls:
             return json_reply(views.collection("projects", [], self_link(request, url)))
         if "is_domain" in asked and boolean(asked["is_domain"]):
             return await self._domains(request, url)
-        return await answer(request, url, "projects", query, self._accounts.projects, views.project)
+        find = self._accounts.projects if reads_all(caller) or "name" not in asked else self._own_named
+        return await answer(request, url, "projects", query, find, views.project)
+
+    async def _own_named(self, query: Query) -> list[Project]:
+        """The caller's own projects of a name. For any other name Keystone's refusal: on it, and not on an empty list,
+        the `openstack` command goes on with what it was given as an id."""
+        found = await self._accounts.projects(query)
+        if not found:
+            raise Forbidden("identity:list_projects")
+        return found
 
     async def show(self, request: Request, url: str) -> Reply:
         """`GET /v3/projects/{project_id}`."""

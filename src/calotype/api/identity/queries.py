@@ -4,8 +4,8 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from calotype.access.errors import Invalid
+from calotype.access.model import OPERATORS, Filter, Query
 from calotype.api.wire import Request
-from calotype.database.filters import OPERATORS, Filter, Query
 
 _FALSE = ("0", "false", "no", "off", "f", "n")
 

@@ -15,6 +15,8 @@ from calotype.api.wire import Reply, Request
 _RANGE = re.compile(r"bytes *= *(?:(\d+) *- *(\d*)|- *(\d+))", re.IGNORECASE | re.ASCII)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 _PIECE = 256 * 1024
+_DIGITS = 18
+"""Positions of more digits are beyond every image, and int() refuses thousands of them."""
 
 Span = tuple[int, int]
 """First byte and the byte after the last."""
@@ -83,13 +85,20 @@ def _range(text: str, size: int) -> Span:
         raise Refused(416, "Invalid Range header.")
     first, last, suffix = found.groups()
     if suffix is not None:
-        return _within(max(0, size - int(suffix)), size, size)
-    end = int(last) + 1 if last else size
-    if int(first) >= end:
+        return _within(max(0, size - _position(suffix)), size, size)
+    start = _position(first)
+    end = _position(last) + 1 if last else size
+    if start >= end:
         if last:
             raise Refused(416, "Invalid Range header.")
         end = size
-    return _within(int(first), min(end, size), size)
+    return _within(start, min(end, size), size)
+
+
+def _position(digits: str) -> int:
+    """A place in the data, in bytes."""
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _DIGITS else 10**_DIGITS
 
 
 def _within(start: int, end: int, size: int) -> Span:
@@ -103,14 +112,14 @@ def _within(start: int, end: int, size: int) -> Span:
 
 def _content_range(text: str, size: int) -> Span:
     found = _CONTENT_RANGE.fullmatch(text)
-    start, end, total = (int(found[1]), int(found[2]) + 1, found[3]) if found else (0, 0, "*")
+    start, end, total = (_position(found[1]), _position(found[2]) + 1, found[3]) if found else (0, 0, "*")
     if found and total == "*" and end > size:
         raise Refused(
             416,
             "Invalid stop position in Content-Range header. "
             f"The stop position MUST be in the inclusive range [0, {size - 1}].",
         )
-    if not start < end <= size or (total != "*" and end > int(total)):
+    if not start < end <= size or (total != "*" and end > _position(total)):
         raise Refused(416, "Invalid Content-Range header.")
     return start, end
 

@@ -1,6 +1,7 @@
 """The JSON schemas that clients build their models from (spec: image-v2 21); requests are checked against the same."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import jsonschema
@@ -23,6 +24,10 @@ _STATUSES = [
     "pending_delete",
     "deactivated",
 ]
+_FAULTS = 20
+"""Of how many faults in an object the most telling is chosen."""
+_SHOWN = 2000
+"""Characters of a value that a refusal repeats."""
 
 
 def _read_only(kind: Any, description: str, **more: Any) -> Schema:
@@ -192,6 +197,18 @@ class ImageValidator:
 
     def check(self, attributes: Mapping[str, Any]) -> None:
         """Raise Invalid with the reason."""
-        error = jsonschema.exceptions.best_match(self._validator.iter_errors(attributes))
-        if error is not None:
-            raise Invalid(f"Provided object does not match schema 'image': {error}")
+        try:
+            # The first faults are enough: a body of megabytes can hold hundreds of thousands.
+            error = jsonschema.exceptions.best_match(islice(self._validator.iter_errors(attributes), _FAULTS))
+            reason = None if error is None else _reason(error)
+        except RecursionError:
+            reason = "it is nested too deeply"
+        if reason is not None:
+            raise Invalid(f"Provided object does not match schema 'image': {reason}")
+
+
+def _reason(error: jsonschema.ValidationError) -> str:
+    """What is wrong; the value at fault is shown only as far as that is no work (a long one takes seconds to print)."""
+    if len(repr(error.instance)) <= _SHOWN:
+        return str(error)
+    return f"{error.message[:_SHOWN]} …"

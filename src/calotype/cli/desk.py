@@ -1,0 +1,124 @@
+"""What the commands on accounts share: opening the accounts, and how results are printed.
+
+The commands work on the database itself, so they need no password and no running server; a running one notices what
+they change within a second.
+"""
+
+import asyncio
+import functools
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from calotype.access.accounts import Accounts, new_password
+from calotype.access.passwords import Passwords
+from calotype.access.tokens import Tokens
+from calotype.cli.common import prepared, with_settings
+from calotype.database.connect import connect
+from calotype.settings import Settings
+
+Rows = Sequence[dict[str, Any]]
+
+
+class Desk(NamedTuple):
+    """What a command works with."""
+
+    accounts: Accounts
+    tokens: Tokens
+
+
+Command = Callable[..., Awaitable[Rows | dict[str, Any] | str | None]]
+"""Answers the rows of a table, one thing, one text, or nothing."""
+
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Output."
+)
+_PASSWORD = (
+    click.option("--password-stdin", is_flag=True, help="Read the password from standard input."),
+    click.option("--generate-password", is_flag=True, help="Make a password up and print it."),
+)
+
+
+def operator(command: Command) -> Callable[..., None]:
+    """A click callback out of a coroutine function, whose first argument is the Desk; adds the common options."""
+
+    @functools.wraps(command)
+    def run(settings: Settings, form: str, **arguments: Any) -> None:
+        try:
+            result = asyncio.run(_with_desk(prepared(settings), command, arguments))
+        except UnicodeEncodeError:
+            raise click.ClickException("An argument is not valid UTF-8.") from None
+        if result is not None:
+            click.echo(_json(result) if form == "json" else _plain(result))
+
+    return with_settings(_FORMAT(run))
+
+
+def with_password(command: Command) -> Command:
+    """Add the options by which a password is given; they arrive as `password` and `generated`."""
+
+    @functools.wraps(command)
+    async def run(*given: Any, password_stdin: bool, generate_password: bool, **arguments: Any) -> Any:
+        if password_stdin == generate_password:
+            raise click.UsageError("Give either --password-stdin or --generate-password.")
+        password = new_password() if generate_password else read_line()
+        return await command(*given, password=password, generated=generate_password, **arguments)
+
+    wrapped: Command = _with_options(run, _PASSWORD)
+    return wrapped
+
+
+def read_line() -> str:
+    """The first line of standard input, without its end."""
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+async def _with_desk(settings: Settings, command: Command, arguments: dict[str, Any]) -> Any:
+    database = connect(settings)
+    await database.open()
+    passwords = Passwords(settings.identity)
+    try:
+        tokens = Tokens(database, settings.identity)
+        return await command(Desk(Accounts(database, passwords, tokens.forget), tokens), **arguments)
+    finally:
+        passwords.close()
+        await database.close()
+
+
+def _with_options(function: Any, options: tuple[Callable[[Any], Any], ...]) -> Any:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _json(result: Any) -> str:
+    return json.dumps(result, indent=2, ensure_ascii=False)
+
+
+def _plain(result: Any) -> str:
+    if isinstance(result, str):
+        return result
+    if isinstance(result, dict):
+        return _table([(name, _cell(value)) for name, value in result.items()])
+    if not result:
+        return "Nothing found."
+    return _table([tuple(result[0]), *(tuple(_cell(value) for value in row.values()) for row in result)])
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value)) or "-"
+    # A name must not draw a table of its own.
+    text = "".join(character if character.isprintable() else "?" for character in str(value))
+    return "-" if value is None or not text else text

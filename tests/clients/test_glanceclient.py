@@ -1,0 +1,121 @@
+"""python-glanceclient, unmodified: its library and the `glance` command."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from glanceclient import exc
+from glanceclient.v2.client import Client
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
+
+from tests.support.commands import Command, os_variables
+from tests.support.server import Server
+
+DATA = b"glance does not know this format\n" * 500
+
+
+def client(server: Server, persona: str = "demo") -> Client:
+    """The library with a keystoneauth session, as the `glance` command has it."""
+    who = server.personas[persona]
+    auth = v3.Password(
+        f"{server.base}/v3",
+        username=who.user_name,
+        password=who.password,
+        project_name=who.project_name,
+        user_domain_name="Default",
+        project_domain_name="Default",
+    )
+    return Client(session=Session(auth=auth), region_name="RegionOne")
+
+
+def fill(glance: Client, **attributes: Any) -> Any:
+    """An active image."""
+    made = glance.images.create(**{"name": "g", "disk_format": "raw", "container_format": "bare", **attributes})
+    glance.images.upload(made.id, io.BytesIO(DATA))
+    return glance.images.get(made.id)
+
+
+def test_an_image_lives_from_creation_to_deletion(sqlite_server: Server) -> None:
+    glance = client(sqlite_server)
+    shown = fill(glance, os_distro="alpine", tags=["x"])
+    assert (shown.status, shown.size, shown.os_distro, shown.tags) == ("active", len(DATA), "alpine", ["x"])
+    assert shown.checksum == hashlib.md5(DATA).hexdigest()
+    assert [image.id for image in glance.images.list()] == [shown.id]
+    assert b"".join(glance.images.data(shown.id)) == DATA
+    changed = glance.images.update(shown.id, remove_props=["os_distro"], name="renamed", os_version="1")
+    assert (changed.name, changed.os_version, "os_distro" in changed) == ("renamed", "1", False)
+    assert changed.tags == ["x"]
+    glance.image_tags.update(shown.id, "y")
+    glance.image_tags.delete(shown.id, "x")
+    assert glance.images.get(shown.id).tags == ["y"]
+    glance.images.delete(shown.id)
+    with pytest.raises(exc.HTTPNotFound):
+        glance.images.get(shown.id)
+
+
+def test_an_image_without_data_downloads_as_nothing(sqlite_server: Server) -> None:
+    glance = client(sqlite_server)
+    made = glance.images.create(name="empty")
+    assert glance.images.data(made.id).wrapped is None
+
+
+def test_lists_are_filtered_sorted_and_paged(sqlite_server: Server) -> None:
+    glance = client(sqlite_server)
+    made = [glance.images.create(name=f"n{number}", tags=[f"t{number % 2}"]).id for number in range(5)]
+    found = glance.images.list(page_size=2, sort="name:asc")
+    assert [image.id for image in found] == made
+    assert [image.id for image in glance.images.list(filters={"name": "n3"})] == [made[3]]
+    assert {image.id for image in glance.images.list(filters={"tag": ["t1"]})} == {made[1], made[3]}
+
+
+def test_members_are_added_accepted_and_removed(sqlite_server: Server) -> None:
+    glance, alt = client(sqlite_server), client(sqlite_server, "alt")
+    project = sqlite_server.personas["alt"].project_id
+    made = glance.images.create(name="shared")
+    assert glance.image_members.create(made.id, project).status == "pending"
+    assert alt.image_members.update(made.id, project, "accepted").status == "accepted"
+    assert [image.id for image in alt.images.list()] == [made.id]
+    assert [member.member_id for member in glance.image_members.list(made.id)] == [project]
+    glance.image_members.delete(made.id, project)
+    assert list(glance.image_members.list(made.id)) == []
+
+
+def test_deactivation_bars_the_download(sqlite_server: Server) -> None:
+    glance = client(sqlite_server)
+    made = fill(glance)
+    glance.images.deactivate(made.id)
+    with pytest.raises(exc.HTTPForbidden):
+        glance.images.data(made.id)
+    glance.images.reactivate(made.id)
+    assert b"".join(glance.images.data(made.id)) == DATA
+
+
+def test_the_schema_fits_every_image(sqlite_server: Server) -> None:
+    glance = client(sqlite_server)
+    queued, active = glance.images.create(), fill(glance, name="active")
+    for image in (queued, active):
+        assert glance.images.get(image.id).id == image.id
+        glance.images.update(image.id, min_disk=1)  # validates what came against the schema
+    assert "checksum" in glance.schemas.get("image").raw()["properties"]
+
+
+def test_the_glance_command(sqlite_server: Server, home: Path, tmp_path: Path) -> None:
+    glance = Command("glance", os_variables(sqlite_server, sqlite_server.personas["demo"]), home)
+    file = tmp_path / "disk.raw"
+    file.write_bytes(DATA)
+    glance.text(
+        "image-create", "--name", "by-glance", "--disk-format", "raw", "--container-format", "bare",
+        "--file", str(file), "--property", "os_distro=alpine",
+    )  # fmt: skip
+    image = next(iter(client(sqlite_server).images.list()))
+    assert f"| {image.id} | by-glance |" in glance.text("image-list")
+    shown = {row[0]: row[1] for row in map(_cells, glance.text("image-show", image.id).splitlines()) if len(row) == 2}
+    assert (shown["status"], shown["size"], shown["os_distro"]) == ("active", str(len(DATA)), "alpine")
+    assert shown["checksum"] == hashlib.md5(DATA).hexdigest()
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]

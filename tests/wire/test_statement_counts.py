@@ -1,0 +1,69 @@
+"""How many SQL statements the common calls run, in the test's own process: a call that asks more is noticed."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from calotype.app import build
+from calotype.cli import clouds
+from calotype.cli.prepare import prepare
+from calotype.settings import Log, Settings
+from tests.support.inprocess import InProcess
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path) -> Settings:
+    """A prepared deployment, on each database in turn."""
+    found = Settings(data=str(tmp_path / "data"), database=url, log=Log(requests=False))
+    prepare(found)
+    return found
+
+
+@pytest_asyncio.fixture
+async def demo(settings: Settings) -> AsyncIterator[InProcess]:
+    """The running application, with the demo user's token in every request."""
+    async with InProcess(build(settings)) as running:
+        login = clouds.read(settings)["calotype-demo"]["auth"]
+        domain = {"id": "default"}
+        user = {"name": login["username"], "password": login["password"], "domain": domain}
+        scope = {"project": {"name": login["project_name"], "domain": domain}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        answer = await running.client.post("/v3/auth/tokens", json={"auth": {"identity": identity, "scope": scope}})
+        running.client.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+        await running.client.get("/v2/images")  # the token is known from here on
+        yield running
+
+
+async def create(demo: InProcess, **attributes: object) -> str:
+    """The id of a new image."""
+    answer = await demo.client.post("/v2/images", json=attributes)
+    assert answer.status_code == 201, answer.text
+    found: str = answer.json()["id"]
+    return found
+
+
+@pytest.mark.asyncio
+async def test_one_image_is_one_statement(demo: InProcess) -> None:
+    image = await create(demo, name="n", os_distro="alpine", tags=["x"])
+    for path in (f"/v2/images/{image}", f"/v2.1/images/{image}", f"/v2.1/images/{image}/metadata"):
+        answer, statements = await demo.counted("GET", path)
+        assert (answer.status_code, statements) == (200, 1), path
+
+
+@pytest.mark.asyncio
+async def test_a_list_is_one_statement_however_long(demo: InProcess) -> None:
+    for number in range(12):
+        await create(demo, name=f"n{number}", os_distro="alpine", tags=["x"])
+    for path in ("/v2/images", "/v2/images?tag=x&os_distro=alpine", "/v2.1/images", "/v2.1/images/detail"):
+        answer, statements = await demo.counted("GET", path)
+        assert (answer.status_code, len(answer.json()["images"]), statements) == (200, 12, 1), path
+
+
+@pytest.mark.asyncio
+async def test_a_page_after_a_marker_is_two_statements(demo: InProcess) -> None:
+    image = await create(demo, name="n")
+    for path in (f"/v2/images?marker={image}", f"/v2.1/images/detail?marker={image}"):
+        answer, statements = await demo.counted("GET", path)
+        assert (answer.status_code, statements) == (200, 2), path
