@@ -101,7 +101,7 @@ class Library:
         return created
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-        """Apply the operations, all or none; none at all changes nothing, and whoever sees the image may ask for that."""
+        """Apply the operations, all or none; none at all changes nothing, and who sees the image may ask for that."""
         if not operations:
             return await self.show(caller, image_id)
         return await self.change(
