@@ -112,11 +112,7 @@ class Library:
         return created
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-<<<<<<< HEAD
         """Apply the operations, all or none; an empty list changes nothing and asks for no right but to see."""
-=======
-        """Apply the operations, all or none; none at all changes nothing, and who sees the image may ask for that."""
->>>>>>> image
         if not operations:
             return await self.show(caller, image_id)
         return await self.change(
