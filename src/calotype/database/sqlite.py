@@ -5,6 +5,7 @@ A point read takes some 13 µs, less than a hop to a thread. WAL lets readers go
 """
 
 import asyncio
+import logging
 import os
 import sqlite3
 import threading
@@ -23,6 +24,8 @@ BUSY_SECONDS = 15.0
 LOOP_BUSY_MILLISECONDS = 1000
 """How long the event loop waits for a lock that keeps readers out; only a damaged or foreign use takes one."""
 READERS = 2
+
+log = logging.getLogger("calotype.database")
 
 
 class SQLite:
@@ -94,10 +97,10 @@ class SQLite:
 
     def _transact(self, asked: float, work: Callable[..., Work], arguments: tuple[Any, ...]) -> tuple[Any, int]:
         if time.monotonic() - asked > BUSY_SECONDS:
-            raise StorageUnavailable("The database cannot be used at the moment: too many writes are waiting.")
+            raise StorageUnavailable("The database cannot be used at the moment: too many writes wait.")
         if self._found() != self._file:
             # SQLite would go on with the file that it has open and lose what it writes when the process ends.
-            raise StorageUnavailable("The database cannot be used at the moment: its file was replaced.")
+            raise _unavailable(OSError(f"{self.path} was replaced; put it back, or restart the service"))
         try:
             connection = self._own()
             connection.execute("BEGIN IMMEDIATE")
@@ -172,4 +175,5 @@ def _unavailable(error: Exception) -> Exception:
     """What to raise for an error of the driver; an error in a statement stays what it is."""
     if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
         return error
-    return StorageUnavailable(f"The database cannot be used at the moment: {error}.")
+    log.warning("database: %s", error)  # not for callers: it may name files
+    return StorageUnavailable("The database cannot be used at the moment.")
