@@ -69,11 +69,7 @@ def test_a_worker_killed_alone_is_replaced_and_its_uploads_are_released(start: S
     outcomes = [_finish(client) for client in clients]
     for image, whole in zip(images, outcomes, strict=True):
         assert site.status(image, "active" if whole else "queued", 35) == ("active" if whole else "queued")
-<<<<<<< HEAD
-    assert set(outcomes) == {True, False}, "The killed worker had none of the uploads, or all of them."
-=======
     assert set(outcomes) == {False, True}, "The killed worker had none of the uploads, or all of them."
->>>>>>> faults
     assert site.only({image for image, whole in zip(images, outcomes, strict=True) if whole})
     lost = images[outcomes.index(False)]
     assert site.put(lost, DATA).status_code == 204
