@@ -43,13 +43,18 @@ class Sweeper:
         try:
             # Whoever dies after this look is left to the next round: his last uploads may be missing from the list.
             dead = self._holder.dead()
+            partials = await self._store.partials()
+            rows = await self._database.all(loose.LIST, {})
             removed = [
                 await self._remove(location, image_id)
-                for location, image_id, holder, seen_at in await self._database.all(loose.LIST, {})
+                for location, image_id, holder, seen_at in rows
                 if not self._holder.lives(location, holder, seen_at)
             ]
             if all(removed):
                 self._holder.bury(dead)
+            # A row is there before its file, so a file without one is nobody's.
+            for name in {*partials} - {location for location, *_ in rows}:
+                await self._store.discard(name)
             await self._tokens.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
