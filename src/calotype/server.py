@@ -1,12 +1,13 @@
 """Runs the application: workers, sockets, TLS, graceful stop."""
 
 import logging
+import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from calotype.settings import Settings
+from calotype.settings import Settings, SettingsError
 from calotype.telemetry import log
 
 logger = logging.getLogger("calotype.server")
@@ -32,9 +33,21 @@ def run(settings: Settings, application: Callable[[], Any] | None = None) -> Non
     {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
 
 
+def check_address(settings: Settings) -> None:
+    """Raise SettingsError unless the address can be listened on. Granian would share a taken port without a word."""
+    host, port = settings.address
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise SettingsError(f"bind: cannot listen on {settings.bind}: {error.strerror}") from None
+
+
 def _granian(settings: Settings, application: Callable[[], Any]) -> None:
     from granian import Granian
-    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
 
     host, port = settings.address
@@ -55,6 +68,7 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
         workers_kill_timeout=settings.stop_seconds,
         ssl_cert=Path(tls.certificate) if tls.certificate else None,
         ssl_key=Path(tls.key) if tls.key else None,
+        ssl_protocol_min=SSLProtocols.tls12,
         log_enabled=False,
     )
     try:
@@ -66,8 +80,11 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
 
 
 def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
-    import uvicorn
-    from uvicorn.supervisors import Multiprocess
+    try:
+        import uvicorn
+        from uvicorn.supervisors import Multiprocess
+    except ImportError:
+        raise SettingsError("server: uvicorn is not installed; install calotype[uvicorn], or use granian") from None
 
     host, port = settings.address
     config = uvicorn.Config(

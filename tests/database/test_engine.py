@@ -157,22 +157,24 @@ def test_concurrent_changes_of_one_image_happen_one_after_the_other(database: Da
     assert run(find(database, image.id)).min_ram == 30
 
 
-def test_a_write_goes_on_when_its_caller_is_cancelled(database: Database, run: Run) -> None:
-    image = an_image()
+def test_writes_go_on_when_their_callers_are_cancelled(database: Database, run: Run) -> None:
+    created = [an_image() for _ in range(20)]  # more than can be under way at once, so that some still wait
 
-    async def leave() -> Image | None:
-        task = asyncio.create_task(database.write(rows.create, image))
+    async def leave() -> list[Image]:
+        tasks = [asyncio.create_task(database.write(rows.create, image)) for image in created]
         await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(end) for end in ends] == [asyncio.CancelledError] * len(created)
         for _ in range(2000):
-            if (found := await find(database, image.id)) is not None:
-                return found
+            found = await listed(database, sort=(("created_at", "asc"), ("id", "asc")))
+            if len(found) == len(created):
+                break
             await asyncio.sleep(0.005)
-        return None
+        return found
 
-    assert run(leave()) == image
+    assert run(leave()) == created
 
 
 def test_a_request_is_charged_for_its_statements(database: Database, run: Run) -> None:

@@ -90,7 +90,7 @@ def test_pages_concatenate_to_the_sorted_list(
         run(database.write(fill, catalogue))
         listing = Listing(admin=True, project="p1", visibility="all", sort=sort)
         assert [image.id for image in run(fetch(database, listing))] == expected
-        assert run(pages(database, listing, page)) == expected
+        assert run(pages(database, listing, page, len(expected))) == expected
 
 
 @rarely_slow
@@ -121,13 +121,14 @@ async def fetch(database: Database, listing: Listing) -> list[Image]:
     return [rows.image(row) for row in await database.all(statement, params)]
 
 
-async def pages(database: Database, listing: Listing, size: int) -> list[str]:
-    """The ids of all pages, each asked for after the last image of the one before."""
+async def pages(database: Database, listing: Listing, size: int, total: int) -> list[str]:
+    """The ids of all pages, each asked for after the last image of the one before; fails at one image too many."""
     found: list[str] = []
     listing.limit = size
     while page := await fetch(database, listing):
         assert len(page) <= size
         found.extend(image.id for image in page)
+        assert len(found) <= total, "A page repeats images of the page before."
         listing.marker = page[-1]
     return found
 

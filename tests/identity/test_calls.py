@@ -103,7 +103,7 @@ LISTS: tuple[tuple[str, str, Any], ...] = (
     ("auditor", "/v3/projects", ALL),
     ("demo", "/v3/projects", DEMO),
     ("unscoped", "/v3/projects", DEMO),
-    ("alt", "/v3/projects?name=demo", NONE),
+    ("alt", "/v3/projects?name=demo", 403),  # as Keystone, so that `openstack` goes on with an id
     ("demo", "/v3/projects?name=demo", DEMO),
     ("admin", "/v3/projects/", ALL),
     ("admin", "/v3/projects?name=demo", DEMO),

@@ -15,10 +15,11 @@ from calotype.access.errors import Unauthorized
 from calotype.access.model import SYSTEM, UNSCOPED, Scope
 from calotype.access.passwords import Passwords
 from calotype.database import revision
+from calotype.database.connect import connect
 from calotype.database.engine import Tally, tally
 from calotype.database.statements import Statement
 from calotype.database.tables import tokens as table
-from calotype.settings import Identity
+from calotype.settings import Identity, Settings
 
 HOUR = 3600 * 1_000_000
 
@@ -185,12 +186,27 @@ async def test_fifty_at_once(world: Any) -> None:
     await asyncio.gather(*(life(number) for number in range(50)))
 
 
-async def test_two_first_starts_at_once(url: str, world: Any) -> None:
-    """The accounts are made once; a second start finds them and gives no passwords away."""
+async def test_a_later_start_brings_nothing_back(world: Any) -> None:
     assert await world.accounts.bootstrap() == {}
     await world.accounts.delete_user(world.ids["user demo"])
     assert await world.accounts.bootstrap() == {}
     assert await world.accounts.user_named("demo") is None
+
+
+async def test_two_first_starts_at_once(url: str) -> None:
+    databases = [connect(Settings(database=url)) for _ in range(2)]
+    passwords = Passwords(Identity(password_memory_kib=64, password_iterations=1))
+    for database in databases:
+        await database.open()
+    accounts = [Accounts(database, passwords) for database in databases]
+    made = await asyncio.gather(*(each.bootstrap() for each in accounts))
+    assert sorted(map(len, made)) == [0, 2]
+    (given,) = (each for each in made if each)
+    assert await accounts[0].authenticate(given["demo"], name="demo", domain_id="default")
+    assert len(await accounts[0].users()) == len(await accounts[0].projects()) == 2
+    passwords.close()
+    for database in databases:
+        await database.close()
 
 
 async def test_a_login_renews_a_hash_of_other_parameters(world: Any) -> None:

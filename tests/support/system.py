@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 POSTGRESQL = "initdb of PostgreSQL (Debian package postgresql)"
 QEMU_IMG = "qemu-img (Debian package qemu-utils)"
+OPENSSL = "openssl (Debian package openssl)"
 IPXE_ISO = "/usr/lib/ipxe/ipxe.iso (Debian package ipxe)"
 NOVACLIENT = ".venv-novaclient with python-novaclient 6.0.2 (`make .venv-novaclient`)"
 
@@ -29,6 +30,11 @@ def require(what: str, path: str | Path | None) -> Path:
 def qemu_img() -> Path:
     """The program qemu-img."""
     return require(QEMU_IMG, which("qemu-img"))
+
+
+def openssl() -> Path:
+    """The program openssl."""
+    return require(OPENSSL, which("openssl"))
 
 
 def ipxe_iso() -> Path:

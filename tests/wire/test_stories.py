@@ -7,7 +7,6 @@ A story is a gabbi file. A first line `# configuration: NAME.toml` has it served
 
 import re
 import unittest
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,9 +56,8 @@ def configuration_of(story: Path) -> str | None:
     return match[1] if match else None
 
 
-@cache
 def load(story: Path) -> dict[str, Any]:
-    """The file as data."""
+    """The file as data; new each time, because gabbi puts the values of one server into what it is given."""
     found: dict[str, Any] = yaml.safe_load(story.read_text())
     return found
 
@@ -110,10 +108,11 @@ def requests(story: Path, port: int) -> list[Any]:
 
 
 def reason(trace: str) -> str:
-    """The end of a traceback, from its error on."""
+    """The error at the end of a traceback, without the frames."""
     lines = trace.rstrip().splitlines()
-    last = max((number for number, line in enumerate(lines) if line.startswith("  ")), default=-1)
-    return "\n".join(lines[last + 1 :]) or trace
+    last = max((number for number, line in enumerate(lines) if line.startswith('  File "')), default=-1)
+    error = next((number for number in range(last + 1, len(lines)) if not lines[number].startswith(" ")), 0)
+    return _cut("\n".join(lines[error:]))
 
 
 def exchange(request: Any) -> str:

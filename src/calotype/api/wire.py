@@ -259,10 +259,20 @@ def replace_host(url: str, prefix: str) -> str:
 
 
 def webob_fault(
-    status: int, method: str, accept: str | None, explanation: str | None = None, detail: str | None = None
+    status: int,
+    method: str,
+    accept: str | None,
+    explanation: str | None = None,
+    detail: str | None = None,
+    content_type: str | None = None,
 ) -> tuple[bytes, bytes]:
-    """Content type and body of a fault as WebOb renders it for an `Accept` (compute-images 8.2, image-v2 1.5)."""
-    environ = {"REQUEST_METHOD": method} if accept is None else {"REQUEST_METHOD": method, "HTTP_ACCEPT": accept}
+    """Content type and body of a fault as WebOb renders it for an `Accept` (compute-images 8.2, image-v2 1.5).
+
+    A 415 names the request's `content_type` and shows `detail`, never `explanation`.
+    """
+    environ = {"REQUEST_METHOD": method, "CONTENT_TYPE": "None" if content_type is None else content_type}
+    if accept is not None:
+        environ["HTTP_ACCEPT"] = accept
     fault = webob.exc.status_map[status](detail=detail)
     if explanation is not None:
         fault.explanation = explanation

@@ -9,6 +9,7 @@ from calotype.cli.image import image
 from calotype.cli.project import project
 from calotype.cli.role import role
 from calotype.cli.serve import init, serve
+from calotype.cli.settings import settings
 from calotype.cli.token import token
 from calotype.cli.user import user
 
@@ -19,5 +20,5 @@ def main() -> None:
     """Calotype: the OpenStack image service in one process."""
 
 
-for command in (serve, init, db, project, user, role, token, image, doctor):
+for command in (serve, init, db, project, user, role, token, image, settings, doctor):
     main.add_command(command)

@@ -9,6 +9,7 @@ import click
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
 from calotype.cli.prepare import prepare
+from calotype.server import check_address, run
 from calotype.settings import Settings
 
 
@@ -21,6 +22,7 @@ from calotype.settings import Settings
 @with_settings
 def serve(settings: Settings, demo: bool) -> None:
     """Run the service. The first start makes the database, the accounts and DIR/clouds.yaml."""
+    check_address(settings)
     project = prepare(settings)
     if demo:
         from calotype.cli.demo import add_images
@@ -28,8 +30,6 @@ def serve(settings: Settings, demo: bool) -> None:
         add_images(settings)
     click.echo("\n".join(hints(settings, project)))
     sys.stdout.flush()
-    from calotype.server import run
-
     run(settings)
 
 

@@ -41,6 +41,9 @@ class Database(Protocol):
         The work may be begun again when the database asks for it, so it keeps its effects inside the database.
         """
 
+    async def maintain(self) -> None:
+        """Look after the database now and then."""
+
     async def open(self) -> None:
         """Connect; raises StorageUnavailable."""
 

@@ -11,8 +11,8 @@ from sqlalchemy.sql import ClauseElement
 
 from calotype.database.images import columns
 from calotype.database.statements import Statement, shaped
-from calotype.database.tables import image_members, image_properties, image_tags, images
-from calotype.images.model import PROPERTY_HEAD, Image, Listing
+from calotype.database.tables import image_members, image_properties, image_tags, images, value_head
+from calotype.images.model import Image, Listing
 
 _NULLABLE: dict[str, str | int] = {"name": "", "container_format": "", "disk_format": "", "size": -1}
 
@@ -118,10 +118,7 @@ def _property(_: str, values: list[ColumnElement[Any]]) -> ColumnElement[bool]:
     name, value, head = values
     table = image_properties.c
     return exists().where(
-        table.image_id == images.c.id,
-        table.name == name,
-        func.substr(table.value, 1, PROPERTY_HEAD) == head,
-        table.value == value,
+        table.image_id == images.c.id, table.name == name, value_head(table.value) == head, table.value == value
     )
 
 

@@ -90,6 +90,9 @@ class PostgreSQL:
         """One transaction, begun again after a deadlock or a lost race; it ends even if the caller goes away."""
         return await asyncio.shield(self._transact(work, arguments))
 
+    async def maintain(self) -> None:
+        """Nothing: the server's autovacuum does it."""
+
     async def _transact(self, work: Callable[..., Work], arguments: tuple[Any, ...]) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
             try:

@@ -78,6 +78,17 @@ class SQLite:
         count(statements)
         return result
 
+    async def maintain(self) -> None:
+        """Renew the statistics that plans are made by, as far as they have aged: without them SQLite sorts all that a
+        caller may see instead of walking the index of the newest."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._optimize)
+
+    def _optimize(self) -> None:
+        try:
+            self._own().execute("PRAGMA optimize=0x10002")
+        except sqlite3.OperationalError as error:
+            raise _unavailable(error) from error
+
     def _fetch(self, statement: Statement, params: Params) -> list[Row]:
         try:
             return self._own().execute(*statement.sqlite(params)).fetchall()  # type: ignore[arg-type]

@@ -40,6 +40,8 @@ BASE = frozenset((*WRITABLE, *READ_ONLY, "locations"))
 NAME_LENGTH = 255
 VALUE_BYTES = 65_535
 """The longest value of an additional property, in UTF-8: what Glance's own column holds."""
+_MINIMA = ("min_disk", "min_ram")
+_LARGEST = 2**31 - 1
 
 
 def refuse_read_only(name: str) -> None:
@@ -85,10 +87,18 @@ def _check_quota(noun: str, attempted: int, maximum: int) -> None:
         )
 
 
+def refuse_out_of_range(name: str, value: Any) -> None:
+    """Raise Invalid for a minimum that no column holds."""
+    if name in _MINIMA and value < 0:
+        raise Invalid(f"Invalid value '{value}' for parameter '{name}': Cannot be a negative value")
+    if name in _MINIMA and value > _LARGEST:
+        raise Invalid(f"'{name}' value out of range, must not exceed {_LARGEST}.")
+
+
 def normal(name: str, value: Any) -> Any:
     """The value as it is kept: tags without repetition, whole numbers as integers."""
     if name == "tags":
         return list(dict.fromkeys(value))
-    if name in ("min_disk", "min_ram"):
+    if name in _MINIMA:
         return int(value)
     return value

@@ -14,7 +14,15 @@ from calotype.database import images as rows
 from calotype.database import listing as lists
 from calotype.database.engine import Database
 from calotype.images import attributes
-from calotype.images.errors import Forbidden, ImageError, ImageNotFound, Invalid, NotAuthorized, NotFound
+from calotype.images.errors import (
+    Forbidden,
+    ImageError,
+    ImageNotFound,
+    Invalid,
+    LimitExceeded,
+    NotAuthorized,
+    NotFound,
+)
 from calotype.images.model import Image, Listing, now
 from calotype.images.patch import Operation, apply, authorize_visibility
 from calotype.images.visibility import sees
@@ -88,7 +96,7 @@ class Library:
         """
         image = _new(caller, wanted)
         if not self._policy.allows("add_image", caller, image):
-            if image.owner != caller.project_id and "member" in caller.roles:
+            if image.owner != caller.project_id:
                 raise Forbidden(f"You are not permitted to create images owned by '{image.owner}'")
             raise NotAuthorized("add_image")
         authorize_visibility(image.visibility, image, caller, self._policy)
@@ -96,6 +104,8 @@ class Library:
             if name != "id":
                 attributes.refuse_read_only(name)
             attributes.refuse_reserved(name)
+        for name, value in wanted.items():
+            attributes.refuse_out_of_range(name, value)
         for name, value in image.properties.items():
             attributes.refuse_long_value(name, value)
         attributes.check_tag_quota(image.tags, self._limits)
@@ -104,7 +114,9 @@ class Library:
         return created
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-        """Apply the operations, all or none; no operation changes nothing."""
+        """Apply the operations, all or none; an empty list changes nothing and asks for no right but to see."""
+        if not operations:
+            return await self.show(caller, image_id)
         return await self.change(
             caller, image_id, lambda image: apply(operations, image, caller, self._policy, self._limits)
         )
@@ -158,7 +170,10 @@ class Library:
 
         def mutate(image: Image) -> Image:
             tags = list(dict.fromkeys([*image.tags, tag]))
-            attributes.check_tag_quota(tags, self._limits)
+            try:
+                attributes.check_tag_quota(tags, self._limits)
+            except LimitExceeded as error:
+                raise LimitExceeded(f"Image tag limit exceeded for image {image_id}: {error.text}:") from None
             return msgspec.structs.replace(image, tags=tags, updated_at=now())
 
         await self.change(caller, image_id, mutate)

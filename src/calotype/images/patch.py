@@ -1,6 +1,6 @@
 """PATCH as the domain sees it: operations on attributes, applied in order, all or none (spec: image-v2 10)."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
@@ -32,13 +32,14 @@ def apply(operations: list[Operation], image: Image, caller: Caller, policy: Pol
             _property(operation, state)
     if set(state.properties) - known:
         attributes.check_property_quota(state.properties, limits)
-    if operations:
-        state.updated_at = now()
+    state.updated_at = now()
     return state
 
 
 def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, limits: Limits) -> None:
     name = operation.name
+    if name == "locations":
+        _refuse_location(operation, state, caller, policy)
     if operation.op == "remove":
         raise Forbidden(f"Property {name} may not be removed.")
     if operation.strict_add and operation.op == "add":
@@ -47,12 +48,21 @@ def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, li
         raise Forbidden("Owner can't be updated by non admin.")
     if name in ("disk_format", "container_format") and state.status not in ("queued", "importing"):
         raise Forbidden(f"Attribute {name} can be only replaced for a queued image.")
+    attributes.refuse_out_of_range(name, operation.value)
     value = attributes.normal(name, operation.value)
     if name == "tags":
         attributes.check_tag_quota(value, limits)
     if name == "visibility":
         authorize_visibility(value, state, caller, policy)
     setattr(state, name, value)
+
+
+def _refuse_location(operation: Operation, image: Image, caller: Caller, policy: Policy) -> NoReturn:
+    """Locations are never shown here, and what is not shown cannot be changed (image-v2 15.1)."""
+    if operation.op == "remove" and not policy.allows("delete_image_location", caller, image):
+        raise NotAuthorized("delete_image_location")
+    verb = "update" if operation.op == "replace" else operation.op
+    raise Forbidden(f"It's not allowed to {verb} locations if locations are invisible.")
 
 
 def authorize_visibility(visibility: str, image: Image, caller: Caller, policy: Policy) -> None:

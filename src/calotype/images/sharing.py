@@ -1,6 +1,7 @@
 """The verbs on the members of a shared image (spec: image-v2 16)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -9,9 +10,9 @@ from calotype.access.policy import Policy
 from calotype.database import members as rows
 from calotype.database.engine import Database
 from calotype.database.statements import Work
-from calotype.images.errors import Conflict, Forbidden, ImageNotFound, LimitExceeded, NotAuthorized, NotFound
+from calotype.images.errors import Conflict, Forbidden, ImageNotFound, Invalid, LimitExceeded, NotAuthorized, NotFound
 from calotype.images.library import Library, keepable
-from calotype.images.model import Image, Membership, MemberStatus, now
+from calotype.images.model import MEMBER_STATUSES, Image, Membership, now
 from calotype.settings import Image as Limits
 
 
@@ -37,11 +38,9 @@ class Sharing:
         """One member; every refusal is NotFound."""
         image = await self._library.show(caller, image_id)
         unknown = NotFound(f"{member_id} not found in the member list of the image {image_id}.")
-        if (
-            image.visibility != "shared"
-            or not self._policy.allows("get_member", caller, image)
-            or not keepable(member_id)
-        ):
+        if image.visibility != "shared":
+            raise NotFound("Only shared images have members.")
+        if not self._policy.allows("get_member", caller, image) or not keepable(member_id):
             raise unknown
         row = await self._database.one(rows.GET, {"image_id": image_id, "member_id": member_id})
         if row is None or not self._may_read(caller, image, rows.membership(row)):
@@ -72,14 +71,16 @@ class Sharing:
         added: Membership = await self._database.write(rows.add, new, caller.project_id or "", check)
         return added
 
-    async def decide(self, caller: Caller, image_id: str, member_id: str, status: MemberStatus) -> Membership:
-        """Set the status of a share: the member itself and admins may."""
+    async def decide(self, caller: Caller, image_id: str, member_id: str, status: Any) -> Membership:
+        """Set the status of a share: the member itself and admins may. Invalid for a status that is none."""
 
         def mutate(image: Image, old: Membership | None) -> Membership:
-            found = self._existing(caller, image, member_id, old)
+            found = self._existing(caller, image, member_id, old, "update")
             if not caller.is_admin and (image.owner == caller.project_id or member_id != caller.project_id):
                 raise NotAuthorized("modify_member")
             self._library.authorize("modify_member", caller, image)
+            if status not in MEMBER_STATUSES:
+                raise Invalid('Incorrect request: Status must be "pending", "accepted" or "rejected".')
             return msgspec.structs.replace(found, status=status, updated_at=now())
 
         return await self._write(rows.change, caller, image_id, member_id, mutate)
@@ -88,7 +89,7 @@ class Sharing:
         """Withdraw a share: the owner and admins may."""
 
         def check(image: Image, old: Membership | None) -> Membership:
-            found = self._existing(caller, image, member_id, old)
+            found = self._existing(caller, image, member_id, old, "delete")
             self._library.authorize("delete_member", caller, image)
             return found
 
@@ -103,10 +104,12 @@ class Sharing:
         written: Membership = await self._database.write(work, image_id, member_id, caller.project_id or "", mutate)
         return written
 
-    def _existing(self, caller: Caller, image: Image, member_id: str, found: Membership | None) -> Membership:
+    def _existing(
+        self, caller: Caller, image: Image, member_id: str, found: Membership | None, verb: str
+    ) -> Membership:
         self._must_see(caller, image)
         if image.visibility != "shared":
-            raise Forbidden(f"Not allowed to change members of image {image.id}: Only shared images have members.")
+            raise Forbidden(f"Not allowed to {verb} members for image {image.id}.")
         if found is None or not self._may_read(caller, image, found):
             raise NotFound(f"{member_id} not found in the member list of the image {image.id}.")
         return found

@@ -1,6 +1,7 @@
 """Clears up after what died: uploads of dead workers, data of deleted images, expired tokens."""
 
 import asyncio
+import itertools
 import logging
 
 from calotype.access.tokens import Tokens
@@ -11,6 +12,8 @@ from calotype.images.holder import Holder
 from calotype.stores.local import LocalStore
 
 INTERVAL = 30.0
+MAINTENANCE = 120
+"""Every how many sweeps the database is looked after: once an hour."""
 
 log = logging.getLogger("calotype.sweeper")
 
@@ -40,13 +43,18 @@ class Sweeper:
         try:
             # Whoever dies after this look is left to the next round: his last uploads may be missing from the list.
             dead = self._holder.dead()
+            partials = await self._store.partials()
+            rows = await self._database.all(loose.LIST, {})
             removed = [
                 await self._remove(location, image_id)
-                for location, image_id, holder, seen_at in await self._database.all(loose.LIST, {})
+                for location, image_id, holder, seen_at in rows
                 if not self._holder.lives(location, holder, seen_at)
             ]
             if all(removed):
                 self._holder.bury(dead)
+            # A row is there before its file, so a file without one is nobody's.
+            for name in {*partials} - {location for location, *_ in rows}:
+                await self._discard(name)
             await self._tokens.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
@@ -65,10 +73,19 @@ class Sweeper:
             return False
         return True
 
+    async def _discard(self, name: str) -> None:
+        try:
+            await self._store.discard(name)
+            log.info("removed unfinished data %s, which no row knows", name)
+        except ImageError as error:
+            log.warning("unfinished data %s stays for now: %s", name, error)
+
     async def _forever(self) -> None:
-        while True:
+        for number in itertools.count():
             await asyncio.sleep(INTERVAL)
             try:
                 await self.sweep()
+                if number % MAINTENANCE == 0:
+                    await self._database.maintain()
             except Exception:
                 log.exception("sweep failed")

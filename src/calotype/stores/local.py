@@ -54,6 +54,16 @@ class LocalStore:
             except FileNotFoundError:
                 return None
 
+    async def partials(self) -> list[str]:
+        """The names under which data is being written, or was when its writer died."""
+        with _worded():
+            return [path.name for path in self._partial.iterdir()]
+
+    async def discard(self, name: str) -> None:
+        """Remove what was written of data that was never committed; committed data stays."""
+        with _worded():
+            (self._partial / name).unlink(missing_ok=True)
+
     async def remove(self, name: str) -> None:
         """Remove the data, committed or partial; what is not there is removed already."""
         await asyncio.to_thread(self._remove, name)

@@ -1,25 +1,18 @@
 """Image data (spec: image-v2 12): upload, download, ranges."""
 
 import asyncio
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from calotype.api.image import ranges
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused
 from calotype.api.wire import Reply, Request
 
-_RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))$")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 _PIECE = 256 * 1024
-_DIGITS = 18
-"""Positions of more digits are beyond every image, and int() refuses thousands of them."""
-
-Span = tuple[int, int]
-"""First byte and the byte after the last."""
 
 
 async def upload(api: ImageAPI, request: Request) -> Response:
@@ -34,7 +27,9 @@ async def upload(api: ImageAPI, request: Request) -> Response:
 
 def _declared(request: Request) -> int | None:
     """The announced size in bytes; None when it is unknown, which zero means too."""
-    text = request.field(b"x-openstack-image-size") or request.field(b"content-length") or "0"
+    text = request.field(b"x-openstack-image-size")
+    if text is None:
+        text = request.field(b"content-length") or "0"
     try:
         size = int(text)
     except ValueError:
@@ -54,7 +49,7 @@ async def download(api: ImageAPI, request: Request) -> Response:
     headers = [(b"content-type", b"application/octet-stream")]
     if image.checksum:
         headers.append((b"content-md5", image.checksum.encode()))
-    span = _span(request, image.size)
+    span = ranges.wanted(request, image.size)
     if span is None:
         return File(path, (0, image.size), 200, headers)
     start, end = span
@@ -62,60 +57,10 @@ async def download(api: ImageAPI, request: Request) -> Response:
     return File(path, span, 206, headers)
 
 
-def _span(request: Request, size: int) -> Span | None:
-    """The part that `Range`, or the old `Content-Range`, asks for; Refused with 416, or 400 for several parts."""
-    wanted = request.field(b"range")
-    if wanted is not None:
-        return _range(wanted.strip(), size)
-    wanted = request.field(b"content-range")
-    return None if wanted is None else _content_range(wanted.strip(), size)
-
-
-def _range(text: str, size: int) -> Span:
-    if text.startswith("bytes=") and "," in text:
-        raise Refused(400, "Requests with multiple ranges are not supported in Glance. Please specify a single range.")
-    found = _RANGE.match(text)
-    if found is None:
-        raise Refused(416, "Invalid Range header.")
-    first, last, suffix = found.groups()
-    if suffix is not None:
-        return _within(max(0, size - _position(suffix)), size, size)
-    start = _position(first)
-    end = _position(last) + 1 if last else size
-    if start >= end:
-        if last:
-            raise Refused(416, "Invalid Range header.")
-        end = size
-    return _within(start, min(end, size), size)
-
-
-def _position(digits: str) -> int:
-    """A place in the data, in bytes."""
-    digits = digits.lstrip("0") or "0"
-    return int(digits) if len(digits) <= _DIGITS else 10**_DIGITS
-
-
-def _within(start: int, end: int, size: int) -> Span:
-    if start >= size:
-        raise Refused(
-            416,
-            f"Invalid start position in Range header. Start position MUST be in the inclusive range [0, {size - 1}].",
-        )
-    return start, end
-
-
-def _content_range(text: str, size: int) -> Span:
-    found = _CONTENT_RANGE.match(text)
-    start, end = (_position(found[1]), _position(found[2]) + 1) if found else (0, 0)
-    if not start < end <= size:
-        raise Refused(416, "Invalid Content-Range header.")
-    return start, end
-
-
 class File(Response):
     """Bytes of a file. A whole file goes out by `http.response.pathsend` where the server can, in pieces otherwise."""
 
-    def __init__(self, path: Path, span: Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, path: Path, span: ranges.Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.path = path
         self.span = span
         self.status_code = status

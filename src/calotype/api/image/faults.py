@@ -55,7 +55,9 @@ def reply(error: Exception, request: Request, missing: str | None) -> Reply:
 def fault(
     request: Request, status: int, text: str | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> Reply:
-    """A fault in the form that `Accept` asks for; without one, HTML."""
-    accept = request.field(b"accept")
-    kind, body = webob_fault(status, request.method, "*/*" if accept is None else accept, text)
+    """A fault in the form that `Accept` asks for; without one, plain text."""
+    explanation, detail = (None, text) if status == 415 else (text, None)
+    kind, body = webob_fault(
+        status, request.method, request.field(b"accept"), explanation, detail, request.field(b"content-type")
+    )
     return Reply(status, body, ((b"content-type", kind), *headers))

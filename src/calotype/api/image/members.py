@@ -8,7 +8,6 @@ from calotype.api.image import views
 from calotype.api.image.api import ImageAPI
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.images.errors import Invalid
-from calotype.images.model import MEMBER_STATUSES
 
 _LENGTH = 255
 
@@ -38,8 +37,6 @@ async def add(api: ImageAPI, request: Request) -> Response:
 async def update(api: ImageAPI, request: Request) -> Response:
     """PUT /v2/images/{image_id}/members/{member_id}"""
     status = _value(await api.json(request), "status", "Status not specified", '{"status": "status"}')
-    if status not in MEMBER_STATUSES:
-        raise Invalid('Incorrect request: Status must be "pending", "accepted" or "rejected".')
     changed = await api.sharing.decide(request.caller, *_named(request), status)
     return json_reply(views.member(changed))
 

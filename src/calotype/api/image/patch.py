@@ -5,24 +5,22 @@ from typing import Any
 from calotype.api.image.faults import Refused
 from calotype.api.image.schemas import ImageValidator
 from calotype.images import attributes
-from calotype.images.errors import Forbidden, Invalid, LimitExceeded
+from calotype.images.errors import Invalid, LimitExceeded
 from calotype.images.patch import Operation
 
 V21 = "application/openstack-images-v2.1-json-patch"
 V20 = "application/openstack-images-v2.0-json-patch"
 _OPERATIONS = ("add", "remove", "replace")
-_UNLISTED = {
-    "add": "It's not allowed to add locations if locations are invisible.",
-    "replace": "It's not allowed to update locations if locations are invisible.",
-    "remove": "It's not allowed to remove locations if locations are invisible.",
-}
 
 
 def media_type(content_type: str | None) -> str:
     """The PATCH media type that the request names; Refused with 415."""
-    kind = (content_type or "").partition(";")[0].strip().lower()
+    kind = (content_type or "").partition(";")[0].strip()
     if kind not in (V20, V21):
-        raise Refused(415, headers=((b"accept-patch", f"{V20}, {V21}".encode()),))
+        accepted = f"{V20}, {V21}"
+        raise Refused(
+            415, f"Image PATCH expects Content-Type one of: {accepted}", ((b"accept-patch", accepted.encode()),)
+        )
     return kind
 
 
@@ -48,13 +46,12 @@ def _operation(change: Any, kind: str, validator: ImageValidator) -> Operation:
         raise Invalid(f'Operation "{op}" requires a member named "value".')
     value = change.get("value")
     attributes.refuse_read_only(name)
-    if name == "locations":
-        raise Forbidden(_UNLISTED[op])
-    attributes.refuse_reserved(name)
-    if name not in attributes.BASE:
-        attributes.refuse_long_name(name)
+    if name != "locations":
+        attributes.refuse_reserved(name)
     if op != "remove":
-        validator.check({name: value})
+        validator.check({name: [value] if len(tokens) > 1 else value})
+    if op == "add" and name not in attributes.BASE:
+        attributes.refuse_long_name(name)
     return Operation(op, name, value, strict_add=kind == V20)  # type: ignore[arg-type]
 
 
@@ -68,7 +65,7 @@ def _form_v20(change: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _form_v21(change: dict[str, Any]) -> tuple[str, Any]:
-    if "op" not in change:
+    if change.get("op") is None:
         raise Invalid(
             "Unable to find `op` in JSON Schema change. It must be one of the following: add, remove, replace."
         )
@@ -85,15 +82,15 @@ def _tokens(pointer: Any) -> list[str]:
     if not isinstance(pointer, str):
         raise Invalid("JSON pointers must be strings.")
     if not pointer.startswith("/"):
-        raise Invalid(f"Pointer `{pointer}` does not start with `/`.")
+        raise Invalid(f'Pointer `{pointer}` does not start with "/".')
     steps = pointer[1:].split("/")
     if len(steps) > 1 and not steps[-1].strip():
-        raise Invalid(f"Pointer `{pointer}` ends with `/`.")
+        raise Invalid(f'Pointer `{pointer}` end with "/".')
     if len(steps) > 1 and not all(step.strip() for step in steps):
-        raise Invalid(f"Pointer `{pointer}` contains adjacent `/`.")
+        raise Invalid(f'Pointer `{pointer}` contains adjacent "/".')
     for step in steps:
         if "~" in step.replace("~0", "").replace("~1", ""):
-            raise Invalid(f"Pointer `{pointer}` contains `~` not part of a recognized escape sequence.")
+            raise Invalid(f'Pointer `{pointer}` contains "~" not part of a recognized escape sequence.')
     return [step.replace("~1", "/").replace("~0", "~").strip() for step in steps]
 
 

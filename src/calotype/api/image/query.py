@@ -12,7 +12,7 @@ Pairs = list[tuple[str, str]]
 
 _INTEGERS = ("size", "virtual_size", "min_ram", "min_disk")
 _NO_FILTERS = frozenset(("limit", "marker", "sort", "sort_key", "sort_dir", "tag", "visibility", "member_status"))
-_SILENT = frozenset(("os_hidden", "deleted", "tags", "is_public"))
+_SILENT = frozenset(("os_hidden", "deleted", "tags"))
 _UNFILTERABLE = ("locations", "members", "properties")
 
 
@@ -115,7 +115,7 @@ def _sort(query: Pairs) -> tuple[tuple[str, str], ...]:
         if key not in SORT_KEYS:
             raise Invalid(f"Invalid sort key: {key}. It must be one of the following: {', '.join(SORT_KEYS)}.")
         if direction not in ("asc", "desc"):
-            raise Invalid(f"Invalid sort direction: {direction}. It must be one of the following: asc, desc.")
+            raise Invalid(f"Invalid sort direction: {direction}")
     tie = directions[0] if len(directions) == 1 else "desc"
     first_of_each: dict[str, str] = {}
     for key, direction in (*keys, ("created_at", tie), ("id", tie)):

@@ -8,21 +8,24 @@ from starlette.types import Receive, Scope, Send
 from calotype.api.image import data, discovery, elsewhere, images, members
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
-from calotype.api.wire import Call, Reply, Request, Routes, json_reply
+from calotype.api.wire import Call, Handler, Reply, Request, Routes, json_reply
 from calotype.images.errors import Invalid
 
 NO_BODY = {"body": False}
+UNKNOWN = "The resource could not be found."
 OF_MEMBERS = {"missing": "Image {} not found."}
 MEMBER = "/images/{image_id}/members/{member_id}"
+SCHEMAS = ("image", "images", "member", "members", "task", "tasks")
 NAMESPACE = "/metadefs/namespaces/{namespace}"
 
 
-async def schema(api: ImageAPI, request: Request) -> Response:
+def schema(name: str) -> Handler:
     """GET /v2/schemas/{name}"""
-    found = api.schemas.get(request.parameters["name"])
-    if found is None:
-        raise Refused(404)
-    return json_reply(found)
+
+    async def serve(api: ImageAPI, request: Request) -> Response:
+        return json_reply(api.schemas[name])
+
+    return serve
 
 
 ROUTES = Routes(
@@ -45,10 +48,10 @@ ROUTES = Routes(
         Call("DELETE", MEMBER, members.remove, OF_MEMBERS | NO_BODY),
         Call("POST", "/images/{image_id}/actions/deactivate", images.deactivate, NO_BODY),
         Call("POST", "/images/{image_id}/actions/reactivate", images.reactivate, NO_BODY),
-        Call("GET", "/schemas/{name}", schema, NO_BODY),
+        *(Call("GET", f"/schemas/{name}", schema(name), NO_BODY) for name in SCHEMAS),
         Call("PUT", "/images/{image_id}/stage", elsewhere.stage),
         Call("POST", "/images/{image_id}/import", elsewhere.import_image),
-        Call("GET", "/images/{image_id}/tasks", elsewhere.image_tasks, NO_BODY),
+        Call("GET", "/images/{image_id}/tasks", elsewhere.image_tasks, {"missing": UNKNOWN, **NO_BODY}),
         Call("GET", "/images/{image_id}/locations", elsewhere.get_locations),
         Call("POST", "/images/{image_id}/locations", elsewhere.add_location),
         Call("GET", "/info/import", elsewhere.import_info, NO_BODY),

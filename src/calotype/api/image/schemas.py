@@ -24,7 +24,6 @@ _STATUSES = [
     "pending_delete",
     "deactivated",
 ]
-_LARGEST = 2147483647
 _FAULTS = 20
 """Of how many faults in an object the most telling is chosen."""
 _SHOWN = 2000
@@ -206,12 +205,6 @@ class ImageValidator:
             reason = "it is nested too deeply"
         if reason is not None:
             raise Invalid(f"Provided object does not match schema 'image': {reason}")
-        for name in ("min_disk", "min_ram"):
-            value = attributes.get(name, 0)
-            if value < 0:
-                raise Invalid(f"{name} must be a positive integer.")
-            if value > _LARGEST:
-                raise Invalid(f"{name} must not be greater than {_LARGEST}.")
 
 
 def _reason(error: jsonschema.ValidationError) -> str:
