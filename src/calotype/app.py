@@ -157,10 +157,14 @@ class Lifespan:
                 await part.open()
                 opened.append(part)
         except Exception as error:
+            log.error("the worker cannot start: %s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         for part in reversed(opened):
-            await part.close()
+            try:
+                await part.close()
+            except Exception:
+                log.exception("a part of the service could not be closed")
         await send({"type": "lifespan.shutdown.complete"})

@@ -56,7 +56,7 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         loop=Loops.uvloop,
-        http=HTTPModes.auto if tls.certificate else HTTPModes.http1,
+        http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
         websockets=False,
         backlog=BACKLOG,
@@ -88,6 +88,8 @@ def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
         backlog=BACKLOG,
         access_log=False,
         log_config=None,
+        # Whether a proxy is believed is the settings' business, in one place for both servers.
+        proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
         ssl_certfile=settings.tls.certificate or None,
         ssl_keyfile=settings.tls.key or None,

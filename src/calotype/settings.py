@@ -84,7 +84,7 @@ class Image(Section, frozen=True):
 class Identity(Section, frozen=True):
     """The built-in identity (spec: identity-and-huawei A)."""
 
-    token_hours: Annotated[float, msgspec.Meta(gt=0)] = 24.0
+    token_hours: Annotated[float, msgspec.Meta(gt=0, le=876_000)] = 24.0
     """How long a token lives."""
     region: str = "RegionOne"
     """Region of the service catalogue."""
@@ -155,6 +155,12 @@ class Settings(Section, frozen=True):
         return self.database or f"sqlite:///{self.directory.absolute() / 'calotype.db'}"
 
     @property
+    def identity_url(self) -> str:
+        """The configured URL of identity v3, without a final slash; empty if none is."""
+        url = self.identity.public_endpoint.rstrip("/")
+        return url if not url or url.endswith("/v3") else f"{url}/v3"
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port to listen on; raises SettingsError."""
         host, _, port = self.bind.rpartition(":")
@@ -213,4 +219,6 @@ def _variables(environment: Mapping[str, str]) -> list[tuple[list[str], Any]]:
 def _put(tree: dict[str, Any], place: list[str], value: Any) -> None:
     for name in place[:-1]:
         tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise SettingsError(f"settings: `{name}` is a section, not a value")
     tree[place[-1]] = value

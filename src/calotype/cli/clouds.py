@@ -19,9 +19,7 @@ def path(settings: Settings) -> Path:
 
 def identity_url(settings: Settings) -> str:
     """The identity URL that clients of this machine use."""
-    if settings.identity.public_endpoint:
-        return settings.identity.public_endpoint
-    return f"{service_url(settings)}/v3"
+    return settings.identity_url or f"{service_url(settings)}/v3"
 
 
 def service_url(settings: Settings) -> str:

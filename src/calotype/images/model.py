@@ -108,8 +108,8 @@ class Listing(msgspec.Struct, kw_only=True):
     `sort` holds pairs of a key of SORT_KEYS and "asc" or "desc", ending in a unique key. `limit` None is all.
     """
 
-    admin: bool
-    project: str | None
+    admin: bool = False
+    project: str | None = None
     filters: list[Filter] = []
     visibility: str | None = None
     member_status: MemberStatus | None = "accepted"

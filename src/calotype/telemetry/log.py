@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -77,8 +78,6 @@ class RequestLog:
                 fields["user"], fields["project"] = known.caller.user_id, known.caller.project_id
             fields["agent"] = known.field(b"user-agent")
         line = _line(self._json, _moment(time.time()), "info", f"{scope['method']} {path}", fields)
-        try:
+        # A log that nobody reads, or a full disk, must not stop the service.
+        with suppress(OSError):
             os.write(2, line + b"\n")
-        except OSError:
-            # A log that nobody reads any more must not stop the service.
-            self._wanted = False

@@ -7,11 +7,10 @@ from calotype.access.errors import Unauthorized
 from calotype.access.tokens import Tokens
 from calotype.api.identity import faults
 from calotype.api.identity.accounts import AccountCalls
-from calotype.api.identity.catalog import identity_url
 from calotype.api.identity.discovery import Discovery
 from calotype.api.identity.projects import ProjectCalls
 from calotype.api.identity.tokens import TokenCalls
-from calotype.api.wire import Call, Reply, Request, Routes
+from calotype.api.wire import Call, Reply, Request, Routes, identity_url
 from calotype.settings import Settings
 
 _OPEN = {"open": True}
@@ -56,8 +55,7 @@ class IdentityAPI:
         return reply
 
     async def _authenticate(self, request: Request) -> None:
-        token = request.token
-        caller = (self._tokens.cached(token) or await self._tokens.caller(token)) if token else None
+        caller = await self._tokens.caller(request.token)
         if caller is None:
             raise Unauthorized
         request.caller = caller
