@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -34,15 +35,8 @@ class Postgres:
         )  # fmt: skip
         self.port = free_port()
         self._log = (self._home / "log").open("wb")
-        self._process = subprocess.Popen(
-            [
-                *self._as_postgres, programs / "postgres", "-D", self._home / "data", "-p", str(self.port), "-k", "",
-                "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off",
-                "-c", "synchronous_commit=off", "-c", "max_connections=200",
-            ],
-            cwd=self._home, stdout=self._log, stderr=self._log,
-        )  # fmt: skip
-        self._wait()
+        self._programs = programs
+        self.resume()
 
     def url(self, name: str) -> str:
         """The URL of a database of this server."""
@@ -65,9 +59,27 @@ class Postgres:
         finally:
             await connection.close()
 
+    def resume(self) -> None:
+        """Start the server."""
+        self._process = subprocess.Popen(
+            [
+                *self._as_postgres, self._programs / "postgres", "-D", self._home / "data", "-k", "",
+                "-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+                "-c", "full_page_writes=off",
+                "-c", "synchronous_commit=off", "-c", "max_connections=200",
+            ],
+            cwd=self._home, stdout=self._log, stderr=self._log,
+        )  # fmt: skip
+        self._wait()
+
+    def halt(self) -> None:
+        """End the server, its files remain."""
+        self._process.send_signal(signal.SIGINT)  # does not wait for its clients
+        self._process.wait(START_SECONDS)
+
     def stop(self) -> None:
         """End the server and remove its files."""
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # does not wait for its clients
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -94,6 +94,11 @@ class Server:
             time.sleep(0.03)
 
     @property
+    def pid(self) -> int:
+        """The process id of the server, the workers' parent."""
+        return self._running().pid
+
+    @property
     def log(self) -> str:
         """Everything written so far."""
         return self._log.read_text(errors="replace")

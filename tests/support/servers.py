@@ -34,9 +34,11 @@ class Servers:
         return self._started[key]
 
     def unstarted(self, database: str, **options: object) -> Server:
-        """A server of its own, for a test that does harm; to be started and stopped by the caller."""
+        """A server for a test that does harm; to be started and stopped by the caller. `url` names its database."""
         home = self._new_home()
-        url = self._new_postgresql() if database == "postgresql" else f"sqlite:///{home / 'data' / 'calotype.db'}"
+        url = options.pop("url", None) or (
+            self._new_postgresql() if database == "postgresql" else f"sqlite:///{home / 'data' / 'calotype.db'}"
+        )
         return Server(home, url, **options)  # type: ignore[arg-type]
 
     def stop(self) -> None:

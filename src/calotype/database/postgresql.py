@@ -1,6 +1,7 @@
 """PostgreSQL through asyncpg: a pool of connections, prepared statements kept by the driver."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,12 +20,15 @@ _LOST = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
+    asyncpg.InternalClientError,  # what the driver trips over when a connection breaks at the wrong moment
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,  # a full disk, no memory, too many connections
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, a cancelled statement, a dropped database
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientPrivilegeError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
@@ -35,6 +39,8 @@ _AGAIN = (
     asyncpg.UniqueViolationError,
     asyncpg.ForeignKeyViolationError,
 )
+
+log = logging.getLogger("calotype.database")
 
 
 class PostgreSQL:
@@ -120,4 +126,5 @@ async def _drive(connection: Any, steps: Work) -> Any:
 
 
 def _unavailable(error: BaseException) -> StorageUnavailable:
-    return StorageUnavailable(f"The database cannot be reached at the moment: {str(error) or type(error).__name__}.")
+    log.warning("database: %s", str(error) or type(error).__name__)  # not for callers: it may name hosts and users
+    return StorageUnavailable("The database cannot be reached at the moment.")

@@ -5,8 +5,11 @@ A point read takes some 13 µs, less than a hop to a thread. WAL lets readers go
 """
 
 import asyncio
+import logging
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +20,12 @@ from calotype.database.statements import Params, Row, Statement, Work
 from calotype.images.errors import StorageUnavailable
 
 BUSY_SECONDS = 15.0
+"""How long a write waits for another process's, and for its turn on the writer thread."""
+LOOP_BUSY_MILLISECONDS = 1000
+"""How long the event loop waits for a lock that keeps readers out; only a damaged or foreign use takes one."""
 READERS = 2
+
+log = logging.getLogger("calotype.database")
 
 
 class SQLite:
@@ -26,6 +34,7 @@ class SQLite:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._loop_connection: sqlite3.Connection | None = None
+        self._file = (0, 0)
         self._of_thread = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
@@ -34,6 +43,8 @@ class SQLite:
     async def open(self) -> None:
         """Open the file, which must exist with its tables (`calotype db upgrade`)."""
         self._loop_connection = self._connect()
+        self._loop_connection.execute(f"PRAGMA busy_timeout={LOOP_BUSY_MILLISECONDS}")
+        self._file = self._found()
 
     async def close(self) -> None:
         """Finish the writes under way and close every connection."""
@@ -49,7 +60,7 @@ class SQLite:
         count()
         try:
             row: Row | None = self._loop_connection.execute(*statement.sqlite(params)).fetchone()  # type: ignore[union-attr, arg-type]
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise _unavailable(error) from error
         return row
 
@@ -60,7 +71,9 @@ class SQLite:
 
     async def write(self, work: Callable[..., Work], *arguments: Any) -> Any:
         """One transaction on the writer thread; it ends by commit or rollback even if the caller goes away."""
-        future = asyncio.get_running_loop().run_in_executor(self._writer, self._transact, work, arguments)
+        future = asyncio.get_running_loop().run_in_executor(
+            self._writer, self._transact, time.monotonic(), work, arguments
+        )
         result, statements = await asyncio.shield(future)
         count(statements)
         return result
@@ -79,10 +92,15 @@ class SQLite:
     def _fetch(self, statement: Statement, params: Params) -> list[Row]:
         try:
             return self._own().execute(*statement.sqlite(params)).fetchall()  # type: ignore[arg-type]
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise _unavailable(error) from error
 
-    def _transact(self, work: Callable[..., Work], arguments: tuple[Any, ...]) -> tuple[Any, int]:
+    def _transact(self, asked: float, work: Callable[..., Work], arguments: tuple[Any, ...]) -> tuple[Any, int]:
+        if time.monotonic() - asked > BUSY_SECONDS:
+            raise StorageUnavailable("The database cannot be used at the moment: too many writes wait.")
+        if self._found() != self._file:
+            # SQLite would go on with the file that it has open and lose what it writes when the process ends.
+            raise _unavailable(OSError(f"{self.path} was replaced; put it back, or restart the service"))
         try:
             connection = self._own()
             connection.execute("BEGIN IMMEDIATE")
@@ -92,9 +110,17 @@ class SQLite:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise _unavailable(error) from error
         return result
+
+    def _found(self) -> tuple[int, int]:
+        """Device and inode of the file that is there now."""
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            raise _unavailable(error) from error
+        return found.st_dev, found.st_ino
 
     def _own(self) -> sqlite3.Connection:
         """The connection of this thread."""
@@ -145,5 +171,9 @@ def _drive(connection: sqlite3.Connection, steps: Work) -> tuple[Any, int]:
             statements += 1
 
 
-def _unavailable(error: Exception) -> StorageUnavailable:
-    return StorageUnavailable(f"The database cannot be used at the moment: {error}.")
+def _unavailable(error: Exception) -> Exception:
+    """What to raise for an error of the driver; an error in a statement stays what it is."""
+    if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+        return error
+    log.warning("database: %s", error)  # not for callers: it may name files
+    return StorageUnavailable("The database cannot be used at the moment.")

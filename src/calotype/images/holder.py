@@ -60,12 +60,19 @@ class Holder:
         except FileNotFoundError:
             return now() - seen_at < LEASE * 1_000_000
 
-    def bury(self) -> None:
-        """Remove the lock files of the dead."""
+    def dead(self) -> list[str]:
+        """The holders of this host that died and are not buried."""
+        found = []
         for path in self._directory.iterdir():
             with suppress(FileNotFoundError):
                 if path.name != self.id and not _locked(path):
-                    path.unlink()
+                    found.append(path.name)
+        return found
+
+    def bury(self, dead: list[str]) -> None:
+        """Remove the lock files of the dead, once nothing is left that they held."""
+        for name in dead:
+            (self._directory / name).unlink(missing_ok=True)
 
     async def _heartbeat(self) -> None:
         while True:
@@ -81,7 +88,8 @@ def _locked(path: Path) -> bool:
     """Whether some process holds the lock; FileNotFoundError."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared, so that two who look at the same time do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

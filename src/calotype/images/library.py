@@ -1,5 +1,6 @@
 """The verbs on images that do not touch their data. One rule for all: what cannot be seen does not exist."""
 
+import logging
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -13,12 +14,22 @@ from calotype.database import images as rows
 from calotype.database import listing as lists
 from calotype.database.engine import Database
 from calotype.images import attributes
-from calotype.images.errors import Forbidden, ImageNotFound, Invalid, LimitExceeded, NotAuthorized, NotFound
+from calotype.images.errors import (
+    Forbidden,
+    ImageError,
+    ImageNotFound,
+    Invalid,
+    LimitExceeded,
+    NotAuthorized,
+    NotFound,
+)
 from calotype.images.model import Image, Listing, now
 from calotype.images.patch import Operation, apply, authorize_visibility
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
 from calotype.stores.local import LocalStore
+
+log = logging.getLogger("calotype.library")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -101,7 +112,7 @@ class Library:
         return created
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-        """Apply the operations, all or none; none at all changes nothing, and who sees the image may ask for that."""
+        """Apply the operations, all or none; an empty list changes nothing and asks for no right but to see."""
         if not operations:
             return await self.show(caller, image_id)
         return await self.change(
@@ -146,7 +157,11 @@ class Library:
         guarded = self.guarded(caller, "delete_image", _refuse_protected)
         image = await self._database.write(rows.remove, image_id, caller.project_id or "", guarded)
         if image.location:
-            await self._store.remove(image.location)
+            try:
+                await self._store.remove(image.location)
+            except ImageError as error:
+                # The image is gone whatever the store says; its data is loose, and the sweeper tries again.
+                log.warning("data %s of a deleted image stays for now: %s", image.location, error)
 
     async def tag(self, caller: Caller, image_id: str, tag: str) -> None:
         """Add a tag; nothing changes but `updated_at` if the image has it."""

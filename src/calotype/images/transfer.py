@@ -68,14 +68,16 @@ class Transfer:
             return started
 
         guarded = self._library.guarded(caller, "upload_image", start)
+        begun = asyncio.ensure_future(
+            self._database.write(rows.begin_upload, image_id, caller.project_id or "", self._holder.id, guarded)
+        )
         try:
-            image = await self._database.write(
-                rows.begin_upload, image_id, caller.project_id or "", self._holder.id, guarded
-            )
+            image = await asyncio.shield(begun)
             received = await self._receive(image, chunks, declared)
             await self._finish(image, received)
         finally:
-            self._holder.active.difference_update(held)
+            # Called at once, unless this request was ended while the transaction was still waiting for its turn.
+            begun.add_done_callback(lambda _: self._holder.active.difference_update(held))
 
     async def _receive(self, image: Image, chunks: AsyncIterator[bytes], declared: int | None) -> Received:
         """Everything up to durable data under the upload's name; on failure the upload is given up."""
@@ -126,13 +128,19 @@ class Transfer:
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         self._library.authorize("download_image", caller, image)
-        if image.location is None:
+        location = image.location
+        if location is None:
             return image, None
-        size = self._store.size(image.location)
-        if size is not None and size != image.size:
+        size = self._store.size(location)
+        if size is None:
+            # Either the image was deleted since it was read, which this tells, or its data was lost.
+            image = await self._library.show(caller, image_id)
+            log.error("the data of image %s is missing", image_id)
+            return image, None
+        if size != image.size:
             log.error("image %s should have %s bytes of data and has %s", image_id, image.size, size)
             raise StorageUnavailable(f"The data of image {image_id} is damaged.")
-        return image, None if size is None else self._store.path(image.location)
+        return image, self._store.path(location)
 
 
 def _start(image: Image) -> Image:

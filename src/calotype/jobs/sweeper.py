@@ -41,21 +41,37 @@ class Sweeper:
     async def sweep(self) -> None:
         """One round; what fails now is tried again in the next."""
         try:
-            for location, image_id, holder, seen_at in await self._database.all(loose.LIST, {}):
-                if not self._holder.lives(location, holder, seen_at):
-                    await self._remove(location, image_id)
-            self._holder.bury()
+            # Whoever dies after this look is left to the next round: his last uploads may be missing from the list.
+            dead = self._holder.dead()
+            partials = await self._store.partials()
+            rows = await self._database.all(loose.LIST, {})
+            removed = [
+                await self._remove(location, image_id)
+                for location, image_id, holder, seen_at in rows
+                if not self._holder.lives(location, holder, seen_at)
+            ]
+            if all(removed):
+                self._holder.bury(dead)
+            # A row is there before its file, so a file without one is nobody's.
+            for name in {*partials} - {location for location, *_ in rows}:
+                await self._store.discard(name)
             await self._tokens.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
 
-    async def _remove(self, location: str, image_id: str) -> None:
-        # The order keeps an upload that only seemed dead from becoming an image without data: once it is given up
-        # it cannot be finished, and only then does its data go.
-        if await self._database.write(loose.give_up, location, image_id):
-            await self._store.remove(location)
-            await self._database.write(loose.forget, location)
-            log.info("removed leftover data %s of image %s", location, image_id)
+    async def _remove(self, location: str, image_id: str) -> bool:
+        """Whether it worked; data that cannot be removed does not keep the rest from it."""
+        try:
+            # The order keeps an upload that only seemed dead from becoming an image without data: once it is given
+            # up it cannot be finished, and only then does its data go.
+            if await self._database.write(loose.give_up, location, image_id):
+                await self._store.remove(location)
+                await self._database.write(loose.forget, location)
+                log.info("removed leftover data %s of image %s", location, image_id)
+        except ImageError as error:
+            log.warning("leftover data %s of image %s stays for now: %s", location, image_id, error)
+            return False
+        return True
 
     async def _forever(self) -> None:
         for number in itertools.count():

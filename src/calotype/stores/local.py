@@ -31,7 +31,9 @@ class LocalStore:
     async def open(self) -> None:
         """Make the directories; raises StorageUnavailable."""
         with _worded():
-            self._partial.mkdir(parents=True, exist_ok=True, mode=0o750)
+            for directory in (self._directory, self._partial):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+                _sync_directory(directory.parent)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -45,11 +47,22 @@ class LocalStore:
         return self._directory / name
 
     def size(self, name: str) -> int | None:
-        """Bytes of the committed data, None if there is none."""
-        try:
-            return self.path(name).stat().st_size
-        except FileNotFoundError:
-            return None
+        """Bytes of the committed data, None if there is none; raises StorageUnavailable."""
+        with _worded():
+            try:
+                return self.path(name).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    async def partials(self) -> list[str]:
+        """The names under which data is being written, or was when its writer died."""
+        with _worded():
+            return [path.name for path in self._partial.iterdir()]
+
+    async def discard(self, name: str) -> None:
+        """Remove what was written of data that was never committed; committed data stays."""
+        with _worded():
+            (self._partial / name).unlink(missing_ok=True)
 
     async def remove(self, name: str) -> None:
         """Remove the data, committed or partial; what is not there is removed already."""
@@ -68,7 +81,7 @@ class Writer:
         self._partial = partial
         self._final = final
         with _worded():
-            self._file = open(partial, "xb", buffering=0)  # noqa: SIM115 - closed by commit or cancel
+            self._file = open(partial, "xb", buffering=0, opener=_private)  # noqa: SIM115 - closed by commit or cancel
 
     def write(self, block: bytes) -> None:
         """Append; raises StorageFull, StorageUnavailable."""
@@ -90,6 +103,11 @@ class Writer:
         self._file.close()
         with _worded():
             self._partial.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    """Images may be secret: whatever the umask, others cannot read them."""
+    return os.open(path, flags, 0o640)
 
 
 def _sync_directory(directory: Path) -> None:
