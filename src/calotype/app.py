@@ -21,6 +21,7 @@ from calotype.api.image.routes import ImageApp
 from calotype.api.wire import Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Tally, tally
+from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
 from calotype.images.library import Library
 from calotype.images.sharing import Sharing
@@ -30,6 +31,8 @@ from calotype.settings import Settings
 from calotype.stores.local import LocalStore
 from calotype.telemetry.callers import DeprecatedCalls
 from calotype.telemetry.log import RequestLog
+
+RETRY_SECONDS = 0.5
 
 log = logging.getLogger("calotype")
 
@@ -154,7 +157,7 @@ class Lifespan:
         await receive()
         try:
             for part in self._parts:
-                await part.open()
+                await _open(part)
                 opened.append(part)
         except Exception as error:
             log.error("the worker cannot start: %s", error)
@@ -168,3 +171,17 @@ class Lifespan:
             except Exception:
                 log.exception("a part of the service could not be closed")
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _open(part: Part) -> None:
+    """Open a part, as soon as what it needs can be reached.
+
+    `serve` has looked at everything before the workers start, so this is a worker started anew in the middle of an
+    outage. If it gave up, the server would take that for a crash loop and end the healthy workers as well.
+    """
+    while True:
+        try:
+            return await part.open()
+        except StorageUnavailable as error:
+            log.warning("worker start put off: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -127,6 +128,8 @@ class Settings(Section, frozen=True):
     """Worker processes."""
     server: Literal["granian", "uvicorn"] = "granian"
     """The ASGI server."""
+    stop_seconds: Positive = 30
+    """How long a stop waits for the requests under way; what is not finished then is broken off."""
     database: str = ""
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; empty: SQLite in the data directory."""
     public_endpoint: str = ""
@@ -138,6 +141,12 @@ class Settings(Section, frozen=True):
     identity: Identity = Identity()
     log: Log = Log()
     tls: Tls = Tls()
+
+    def __repr__(self) -> str:
+        """Without the database's URL, which may hold a password."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown["database"] = self.database.partition("://")[0]
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def directory(self) -> Path:
@@ -187,6 +196,10 @@ def _checked(settings: Settings) -> Settings:
     scheme = settings.database_url.partition("://")[0]
     if scheme not in ("sqlite", "postgresql", "postgres"):
         raise SettingsError(f"database: {scheme!r} is not known; use sqlite:///FILE or postgresql://USER@HOST/NAME")
+    try:
+        _ = urlsplit(settings.database_url).port
+    except ValueError as error:
+        raise SettingsError(f"database: not a URL: {error}") from None
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key go together; one of them is missing")
     return settings

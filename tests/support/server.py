@@ -70,6 +70,14 @@ class Server:
         finally:
             self.kill()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server, not to its workers."""
+        self._running().send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code once it has ended."""
+        return self._running().wait(seconds)
+
     def kill(self) -> None:
         """Kill it and its workers at once, as power loss would."""
         process = self._running()

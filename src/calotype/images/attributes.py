@@ -38,6 +38,8 @@ RESERVED = ("location", "locations", "deleted", "deleted_at")
 BASE = frozenset((*WRITABLE, *READ_ONLY, "locations"))
 
 NAME_LENGTH = 255
+VALUE_BYTES = 65_535
+"""The longest value of an additional property, in UTF-8: what Glance's own column holds."""
 _MINIMA = ("min_disk", "min_ram")
 _LARGEST = 2**31 - 1
 
@@ -58,6 +60,12 @@ def refuse_long_name(name: str) -> None:
     """Raise Invalid for a property name that is too long."""
     if len(name) > NAME_LENGTH:
         raise Invalid(f"Custom property should not be greater than {NAME_LENGTH} characters.")
+
+
+def refuse_long_value(name: str, value: str) -> None:
+    """Raise Invalid for the value of an additional property that is too long: every list repeats it."""
+    if len(value) > VALUE_BYTES // 4 and len(value.encode()) > VALUE_BYTES:
+        raise Invalid(f"The value of property '{name}' should not be greater than {VALUE_BYTES} bytes.")
 
 
 def check_property_quota(properties: Mapping[str, str], limits: Limits) -> None:

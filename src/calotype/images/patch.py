@@ -82,4 +82,5 @@ def _property(operation: Operation, state: Image) -> None:
     if operation.op == "remove":
         del state.properties[name]
     else:
+        attributes.refuse_long_value(name, operation.value)
         state.properties[name] = operation.value

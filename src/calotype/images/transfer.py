@@ -28,8 +28,8 @@ from calotype.images.errors import (
     StorageUnavailable,
 )
 from calotype.images.holder import Holder
-from calotype.images.library import Library, keepable
-from calotype.images.model import Image, Received, now
+from calotype.images.library import Library
+from calotype.images.model import Image, Received, keepable, now
 from calotype.images.stream import Stream
 from calotype.settings import Image as Limits
 from calotype.stores.local import LocalStore

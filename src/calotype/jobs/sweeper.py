@@ -56,7 +56,7 @@ class Sweeper:
                 self._holder.bury(dead)
             # A row is there before its file, so a file without one is nobody's.
             for name in {*partials} - {location for location, *_ in rows}:
-                await self._store.discard(name)
+                await self._discard(name)
             await self._tokens.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
@@ -74,3 +74,10 @@ class Sweeper:
             log.warning("leftover data %s of image %s stays for now: %s", location, image_id, error)
             return False
         return True
+
+    async def _discard(self, name: str) -> None:
+        try:
+            await self._store.discard(name)
+            log.info("removed unfinished data %s, which no row knows", name)
+        except ImageError as error:
+            log.warning("unfinished data %s stays for now: %s", name, error)

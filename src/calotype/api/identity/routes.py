@@ -11,6 +11,7 @@ from calotype.api.identity.discovery import Discovery
 from calotype.api.identity.projects import ProjectCalls
 from calotype.api.identity.tokens import TokenCalls
 from calotype.api.wire import Call, Reply, Request, Routes, identity_url
+from calotype.images.model import keepable
 from calotype.settings import Settings
 
 _OPEN = {"open": True}
@@ -39,7 +40,7 @@ class IdentityAPI:
         await reply(scope, receive, send)
 
     async def _answer(self, request: Request) -> Reply:
-        if not _keepable(request.path):
+        if not keepable(request.path):
             return faults.not_found()
         found = self._routes.find("GET" if request.method == "HEAD" else request.method, request.path)
         if found is None:
@@ -100,12 +101,3 @@ def _calls(discovery: Discovery, tokens: TokenCalls, projects: ProjectCalls, acc
             Call("GET", "/v3/endpoints/{endpoint_id}", accounts.endpoint),
         )
     )
-
-
-def _keepable(path: str) -> bool:
-    """Whether a database could hold the names in the path."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in path
