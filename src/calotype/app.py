@@ -1,4 +1,4 @@
-"""Assembles the service: `build(settings)` makes the ASGI application. Nothing else constructs its parts."""
+"""Assembles a worker: `build(settings)` makes the ASGI application out of its parts."""
 
 import asyncio
 import logging

@@ -57,6 +57,17 @@ def configure(settings: Log) -> None:
     logger.setLevel(settings.level.upper())
 
 
+def dictionary(logger: str, settings: Log) -> dict[str, Any]:
+    """The same for a library that configures its own logging, as `logging.config` takes it."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": {"()": Lines, "kind": settings.format}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "lines"}},
+        "loggers": {logger: {"handlers": ["stderr"], "level": settings.level.upper(), "propagate": False}},
+    }
+
+
 class RequestLog:
     """Writes the line of each request, if the settings want it."""
 
