@@ -1,8 +1,10 @@
 """Runs the application: workers, sockets, TLS, graceful stop."""
 
 import logging
+import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -115,4 +117,6 @@ def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
     if settings.workers > 1:
         Multiprocess(config, sockets=[config.bind_socket()]).run()
     else:
+        # uvicorn sends itself the signal again once it has ended in order.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.Server(config).run()

@@ -23,9 +23,9 @@ def end(site: Site) -> None:
     time.sleep(0.5)
 
 
-@pytest.mark.parametrize("workers", ["1", "3"])
-def test_what_is_under_way_is_finished(start: Start, workers: str) -> None:
-    site = start("sqlite", options=("--workers", workers))
+@pytest.mark.parametrize(("lane", "workers"), [("granian", "1"), ("granian", "3"), ("uvicorn", "1"), ("uvicorn", "2")])
+def test_what_is_under_way_is_finished(start: Start, lane: str, workers: str) -> None:
+    site = start("sqlite", options=("--server", lane, "--workers", workers))
     image, ready = site.image(), site.image()
     assert site.put(ready, DATA).status_code == 204
     with Raw(site.port) as upload, Raw(site.port, receive_buffer=4096) as download:
@@ -48,8 +48,9 @@ def test_what_is_under_way_is_finished(start: Start, workers: str) -> None:
     assert uploaded, "Requests under way are finished first."
 
 
-def test_a_stalled_upload_does_not_keep_the_server_from_ending(start: Start) -> None:
-    site = start("sqlite", environment={"CALOTYPE_STOP_SECONDS": "2"})
+@pytest.mark.parametrize("lane", ["granian", "uvicorn"])
+def test_a_stalled_upload_does_not_keep_the_server_from_ending(start: Start, lane: str) -> None:
+    site = start("sqlite", options=("--server", lane), environment={"CALOTYPE_STOP_SECONDS": "2"})
     image = site.image()
     with Raw(site.port) as upload:
         upload.request(*site.upload_head(image, Content_Length=str(len(DATA))), DATA[:HALF])

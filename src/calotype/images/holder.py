@@ -44,11 +44,10 @@ class Holder:
         self._beat = asyncio.create_task(every(HEARTBEAT, self._give_sign, "the sign of life"))
 
     async def close(self) -> None:
-        """Give everything up."""
+        """Give everything up. The file stays: whoever buries it looks first for uploads that were broken off."""
         if self._beat is not None:
             self._beat.cancel()
         if self._lock is not None:
-            (self._directory / self.id).unlink(missing_ok=True)
             os.close(self._lock)
 
     @contextmanager
