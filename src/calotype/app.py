@@ -1,4 +1,4 @@
-"""Assembles the service: `build(settings)` makes the ASGI application. Nothing else constructs its parts."""
+"""Assembles a worker: `build(settings)` makes the ASGI application out of its parts."""
 
 import asyncio
 import logging
@@ -160,12 +160,16 @@ class Lifespan:
                 await _open(part)
                 opened.append(part)
         except Exception as error:
+            log.error("the worker cannot start: %s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         for part in reversed(opened):
-            await part.close()
+            try:
+                await part.close()
+            except Exception:
+                log.exception("a part of the service could not be closed")
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -35,8 +36,17 @@ def run(settings: Settings, application: Callable[[], Any] | None = None) -> Non
     {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
 
 
-def check_address(settings: Settings) -> None:
-    """Raise SettingsError unless the address can be listened on. Granian would share a taken port without a word."""
+def check(settings: Settings) -> None:
+    """Raise SettingsError unless the address can be listened on and the certificate be used.
+
+    Granian would share a taken port without a word.
+    """
+    if settings.tls.certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls.certificate, settings.tls.key)
+        except OSError as error:
+            files = f"{settings.tls.certificate}, {settings.tls.key}"
+            raise SettingsError(f"tls: cannot use {files}: {error.strerror or error}") from None
     host, port = settings.address
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -61,7 +71,7 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         loop=Loops.uvloop,
-        http=HTTPModes.auto if tls.certificate else HTTPModes.http1,
+        http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
         websockets=False,
         backlog=BACKLOG,
@@ -71,7 +81,7 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
         ssl_cert=Path(tls.certificate) if tls.certificate else None,
         ssl_key=Path(tls.key) if tls.key else None,
         ssl_protocol_min=SSLProtocols.tls12,
-        log_enabled=False,
+        log_dictconfig=log.dictionary("_granian", settings.log),
     )
     try:
         server.serve(target_loader=application, wrap_loader=False)
@@ -98,6 +108,8 @@ def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
         backlog=BACKLOG,
         access_log=False,
         log_config=None,
+        # Whether a proxy is believed is the settings' business, in one place for both servers.
+        proxy_headers=False,
         timeout_graceful_shutdown=settings.stop_seconds,
         ssl_certfile=settings.tls.certificate or None,
         ssl_keyfile=settings.tls.key or None,

@@ -18,6 +18,9 @@ CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compr
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
+_OTHER_VARIABLES = ("CALOTYPE_ADMIN_PASSWORD", "CALOTYPE_CONFIG", "CALOTYPE_TESTS_NO_SKIP")
+
+
 class SettingsError(Exception):
     """A setting that cannot be used; the text says which one and why."""
 
@@ -85,7 +88,7 @@ class Image(Section, frozen=True):
 class Identity(Section, frozen=True):
     """The built-in identity (spec: identity-and-huawei A)."""
 
-    token_hours: Annotated[float, msgspec.Meta(gt=0)] = 24.0
+    token_hours: Annotated[float, msgspec.Meta(gt=0, le=876_000)] = 24.0
     """How long a token lives."""
     region: str = "RegionOne"
     """Region of the service catalogue."""
@@ -164,6 +167,12 @@ class Settings(Section, frozen=True):
         return self.database or f"sqlite:///{self.directory.absolute() / 'calotype.db'}"
 
     @property
+    def identity_url(self) -> str:
+        """The configured URL of identity v3, without a final slash; empty if none is."""
+        url = self.identity.public_endpoint.rstrip("/")
+        return url if not url or url.endswith("/v3") else f"{url}/v3"
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port to listen on; raises SettingsError."""
         host, _, port = self.bind.rpartition(":")
@@ -194,6 +203,12 @@ def _checked(settings: Settings) -> Settings:
         _ = urlsplit(settings.database_url).port
     except ValueError as error:
         raise SettingsError(f"database: not a URL: {error}") from None
+    for name in ("public_endpoint", "identity.public_endpoint", "compute.link_prefix", "compute.image_link_prefix"):
+        value: Any = settings
+        for step in name.split("."):
+            value = getattr(value, step)
+        if value and not value.startswith(("http://", "https://")):
+            raise SettingsError(f"{name}: {value!r} is not a URL; it begins with http:// or https://")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key go together; one of them is missing")
     return settings
@@ -208,22 +223,35 @@ def _read(path: str) -> dict[str, Any]:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
 
 
-def _variables(environment: Mapping[str, str]) -> list[tuple[list[str], Any]]:
-    sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
-    found: list[tuple[list[str], Any]] = []
-    for name, kind in sections.items():
-        if isinstance(kind, type) and issubclass(kind, Section):
-            places = [([name, field.name], field.type) for field in msgspec.structs.fields(kind)]
+def _places() -> list[tuple[list[str], Any]]:
+    """Every setting's place in the tree and its type."""
+    places: list[tuple[list[str], Any]] = []
+    for top in msgspec.structs.fields(Settings):
+        if isinstance(top.type, type) and issubclass(top.type, Section):
+            places += [([top.name, field.name], field.type) for field in msgspec.structs.fields(top.type)]
         else:
-            places = [([name], kind)]
-        for place, leaf in places:
-            text = environment.get("CALOTYPE_" + "_".join(place).upper())
-            if text is not None:
-                found.append((place, text.split(",") if leaf == tuple[str, ...] else text))
+            places.append(([top.name], top.type))
+    return places
+
+
+def _variables(environment: Mapping[str, str]) -> list[tuple[list[str], Any]]:
+    found: list[tuple[list[str], Any]] = []
+    for place, kind in _places():
+        text = environment.get("CALOTYPE_" + "_".join(place).upper())
+        if text is not None:
+            found.append((place, text.split(",") if kind == tuple[str, ...] else text))
     return found
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none."""
+    known = {"CALOTYPE_" + "_".join(place).upper() for place, _ in _places()} | set(_OTHER_VARIABLES)
+    return sorted(name for name in environment if name.startswith("CALOTYPE_") and name not in known)
 
 
 def _put(tree: dict[str, Any], place: list[str], value: Any) -> None:
     for name in place[:-1]:
         tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise SettingsError(f"settings: `{name}` is a section, not a value")
     tree[place[-1]] = value

@@ -145,7 +145,7 @@ def tokens(database: Rows, clock: Clock) -> Tokens:
 async def test_two_statements_once_and_none_after(tokens: Tokens, database: Rows) -> None:
     first = await tokens.caller(TOKEN)
     assert first is not None
-    assert (first.user_id, first.project_id, first.project_name) == ("u", "p", "demo")
+    assert (first.user_id, first.project_id) == ("u", "p")
     assert database.statements == 2
     assert tokens.cached(TOKEN) is first
     assert await tokens.caller(TOKEN) is first

@@ -14,7 +14,7 @@ from calotype.database import domains, projects, roles, users
 from calotype.database.engine import Database
 from calotype.database.filters import Query
 from calotype.database.statements import Statement
-from calotype.images.model import now
+from calotype.images.model import keepable, now
 
 DEFAULT_DOMAIN = "default"
 _NAME_LENGTH = {"project": 64, "user": 255, "role": 255}
@@ -236,7 +236,7 @@ class Accounts:
         self._changed()
 
     async def _hash(self, password: str) -> str:
-        if not password or not _keepable(password):
+        if not password or not keepable(password):
             raise Invalid("A password is not empty, and it is text without null characters.")
         return await self._passwords.hash(password)
 
@@ -258,14 +258,9 @@ def _new_id() -> str:
 
 
 def _checked(kind: str, name: str) -> str:
-    if not name.strip() or len(name) > _NAME_LENGTH[kind] or not _keepable(name):
+    if not name.strip() or len(name) > _NAME_LENGTH[kind] or not keepable(name):
         raise Invalid(f"Invalid input for field 'name': a {kind}'s name has 1 to {_NAME_LENGTH[kind]} characters.")
     return name
-
-
-def _keepable(text: str) -> bool:
-    """Whether a database and an encoding can hold the text: no null character, no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _fields(thing: Any) -> dict[str, Any]:

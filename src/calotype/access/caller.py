@@ -12,9 +12,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     user_id: str
-    user_name: str = ""
     project_id: str | None = None
-    project_name: str | None = None
     domain_id: str | None = None
     system: bool = False
     service: bool = False

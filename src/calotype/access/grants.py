@@ -46,9 +46,7 @@ def as_caller(grant: Grant) -> Caller:
     """What the other APIs need to know of a grant."""
     return Caller(
         user_id=grant.user.id,
-        user_name=grant.user.name,
         project_id=grant.project and grant.project.id,
-        project_name=grant.project and grant.project.name,
         domain_id=grant.domain and grant.domain.id,
         system=grant.scope.kind == "system",
         roles=frozenset(role.name.lower() for role in grant.roles),

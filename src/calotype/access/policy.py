@@ -62,7 +62,6 @@ _ADMIN_ONLY = (
     "publicize_image",
     "delete_image_location",
     "fetch_image_location",
-    "copy_image",
     "tasks_api_access",
     "stores_info_detail",
     "cache_image",
@@ -70,8 +69,6 @@ _ADMIN_ONLY = (
     "cache_delete",
     "cache_clean",
     "cache_prune",
-    "list_cached_nodes",
-    "manage_image_cache",
     "metadef_admin",
 )
 

@@ -8,7 +8,6 @@ at it once a second, and the process that made the change forgets at once.
 import asyncio
 import contextlib
 import hashlib
-import logging
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -20,9 +19,9 @@ from calotype.access.model import Grant, Login, Scope
 from calotype.database import revision, roles
 from calotype.database import tokens as rows
 from calotype.database.engine import Database
-from calotype.images.errors import StorageUnavailable
 from calotype.images.model import now
 from calotype.settings import Identity
+from calotype.telemetry.background import every
 
 POLL_SECONDS = 1.0
 CACHED = 10_000
@@ -31,7 +30,6 @@ EXPIRED_WINDOW = 172_800 * 1_000_000
 """How long after its expiry `allow_expired` still knows a token, in microseconds; Keystone's default."""
 
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
-_log = logging.getLogger("calotype.identity")
 
 
 class Tokens:
@@ -50,7 +48,7 @@ class Tokens:
     async def open(self) -> None:
         """Begin to watch for changes made by other processes."""
         await self._look()
-        self._poll = asyncio.create_task(self._watch())
+        self._poll = asyncio.create_task(every(POLL_SECONDS, self._look, "the look at the identity revision"))
 
     async def close(self) -> None:
         """Stop watching."""
@@ -180,16 +178,6 @@ class Tokens:
             del self._lookups[key]
         if not done.cancelled():
             done.exception()  # those who wait get it; when nobody does, it is no matter
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            try:
-                await self._look()
-            except StorageUnavailable as error:
-                _log.warning("identity revision: %s", error)
-            except Exception:
-                _log.exception("identity revision")
 
     async def _look(self) -> None:
         row = await self._database.one(revision.GET, {})

@@ -21,6 +21,7 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from calotype.access.caller import NOBODY
+from calotype.settings import Settings
 
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_SECONDS = 20.0
@@ -28,7 +29,6 @@ DRAIN_SECONDS = 20.0
 type_json = (b"content-type", b"application/json")
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(strict=False).decode
 _SLASHES = re.compile(r"/{2,}")
 
 
@@ -39,10 +39,9 @@ class BadBody(Exception):
 class BodyTooLarge(Exception):
     """The body is larger than the call takes; `limit` is in bytes."""
 
-    def __init__(self, limit: int, declared: bool) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit} bytes")
         self.limit = limit
-        self.declared = declared
 
 
 class Request(StarletteRequest):
@@ -87,13 +86,13 @@ class Request(StarletteRequest):
         """The whole body; raises BodyTooLarge."""
         length = self.fields.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit:
-            raise BodyTooLarge(limit, declared=True)
+            raise BodyTooLarge(limit)
         chunks: list[bytes] = []
         received = 0
         async for chunk in self.stream():
             received += len(chunk)
             if received > limit:
-                raise BodyTooLarge(limit, declared=False)
+                raise BodyTooLarge(limit)
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -233,6 +232,17 @@ def base_url(request: Request, public_endpoint: str, believe_proxy: bool) -> str
         host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
     default = ":443" if scheme == "https" else ":80"
     return f"{scheme}://{host.removesuffix(default)}{prefix}"
+
+
+def identity_url(settings: Settings, request: Request) -> str:
+    """The URL of identity v3 by which this client reaches it, without a final slash; under a prefix if it came so."""
+    base = base_url(request, settings.public_endpoint, settings.proxy_headers)
+    return settings.identity_url or base + ("/identity/v3" if request.prefix else "/v3")
+
+
+def challenge(url: str) -> tuple[bytes, bytes]:
+    """The header line of a 401: where to get a token."""
+    return b"www-authenticate", f'Keystone uri="{url}"'.encode("latin-1", "replace")
 
 
 def _forwarded(request: Request, scheme: str, host: str | None) -> tuple[str, str | None, str]:

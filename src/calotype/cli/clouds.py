@@ -1,12 +1,14 @@
 """DIR/clouds.yaml: how the `openstack` command and openstacksdk find the service and log in."""
 
 import os
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from calotype.settings import Settings
+from calotype.settings import Settings, SettingsError
 
 CLOUDS = {"admin": "calotype-admin", "demo": "calotype-demo"}
 """The name of the cloud for each user that the first start makes."""
@@ -19,9 +21,7 @@ def path(settings: Settings) -> Path:
 
 def identity_url(settings: Settings) -> str:
     """The identity URL that clients of this machine use."""
-    if settings.identity.public_endpoint:
-        return settings.identity.public_endpoint
-    return f"{service_url(settings)}/v3"
+    return settings.identity_url or f"{service_url(settings)}/v3"
 
 
 def service_url(settings: Settings) -> str:
@@ -34,20 +34,26 @@ def service_url(settings: Settings) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def write(settings: Settings, passwords: dict[str, str]) -> None:
-    """Write the file for the users whose passwords are given, and keep the others in it; readable by its owner alone.
+def write(settings: Settings, passwords: Mapping[str, str], moved: bool = False) -> None:
+    """Put the users whose passwords are given into the file, keeping the rest of it; readable by its owner alone.
 
-    A changed address is put right for all of them.
+    With `moved` the address is put right for all of them. A file whose passwords are replaced is kept beside the new
+    one. Nothing is written when there is nothing to tell. Raises SettingsError for a file that is not ours to change.
     """
-    clouds = read(settings)
-    for user, password in passwords.items():
-        clouds[CLOUDS[user]] = _cloud(settings, user, password)
-    for name in CLOUDS.values():
-        if name in clouds:
-            clouds[name]["auth"]["auth_url"] = identity_url(settings)
+    before = read(settings)
+    clouds = {**before, **{CLOUDS[user]: _cloud(settings, user, text) for user, text in passwords.items()}}
+    if moved:
+        clouds = {name: _moved(settings, cloud) if name in CLOUDS.values() else cloud for name, cloud in clouds.items()}
+    if clouds == before:
+        return
+    if any(CLOUDS[user] in before for user in passwords):
+        path(settings).rename(path(settings).with_suffix(f".yaml.{int(time.time())}"))
     text = "# Written by calotype; its passwords are secrets.\n" + yaml.safe_dump({"clouds": clouds}, sort_keys=False)
-    if not path(settings).exists() or path(settings).read_text() != text:
-        _replace(path(settings), text)
+    _replace(path(settings), text)
+
+
+def _moved(settings: Settings, cloud: dict[str, Any]) -> dict[str, Any]:
+    return {**cloud, "auth": {**cloud["auth"], "auth_url": identity_url(settings)}}
 
 
 def _cloud(settings: Settings, user: str, password: str) -> dict[str, Any]:
@@ -63,12 +69,15 @@ def _cloud(settings: Settings, user: str, password: str) -> dict[str, Any]:
 
 
 def read(settings: Settings) -> dict[str, Any]:
-    """The clouds in the file, none if there is no such file."""
+    """The clouds in the file, none if there is no such file; SettingsError if it is no clouds.yaml."""
     try:
         found = yaml.safe_load(path(settings).read_text())
         return dict(found["clouds"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+    except FileNotFoundError:
         return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no clouds.yaml; mend it or move it away"
+        raise SettingsError(f"{path(settings)}: {reason}") from None
 
 
 def _replace(file: Path, text: str) -> None:

@@ -29,10 +29,15 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(data: str | None, database: str | None, config: str | None, **more: Any) -> None:
         flags = {"data": data, "database": database, **{name: more.pop(name) for name in _TOP_LEVEL if name in more}}
+        for name in tree.unknown_variables(os.environ):
+            click.echo(f"Warning: {name} is no setting and is ignored; `calotype settings` lists them.", err=True)
         try:
             command(settings=tree.load(config, os.environ, flags), **more)
         except (SettingsError, SchemaError, ImageError, AccessError) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{error.strerror or error}") from error
 
     for option in reversed(_OPTIONS):
         run = option(run)

@@ -77,7 +77,7 @@ async def _add_one(library: Library, transfer: Transfer, disk_format: str, visib
         return
     data = lzma.decompress(files("calotype.cli").joinpath("demo_images", f"{disk_format}.xz").read_bytes())
     await transfer.upload(caller, image_id, _whole(data), len(data))
-    click.echo(f"  {image_id}  demo-{disk_format}  {visibility}")
+    click.echo(f"Demo image {image_id}: {disk_format}, {visibility}")
 
 
 async def _whole(data: bytes) -> AsyncIterator[bytes]:

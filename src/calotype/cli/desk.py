@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from calotype.access.accounts import Accounts, new_password
+from calotype.access.accounts import DEFAULT_DOMAIN, Accounts, new_password
 from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
 from calotype.cli.common import prepared, with_settings
@@ -28,6 +28,7 @@ class Desk(NamedTuple):
 
     accounts: Accounts
     tokens: Tokens
+    settings: Settings
 
 
 Command = Callable[..., Awaitable[Rows | dict[str, Any] | str | None]]
@@ -82,7 +83,10 @@ async def _with_desk(settings: Settings, command: Command, arguments: dict[str, 
     passwords = Passwords(settings.identity)
     try:
         tokens = Tokens(database, settings.identity)
-        return await command(Desk(Accounts(database, passwords, tokens.forget), tokens), **arguments)
+        accounts = Accounts(database, passwords, tokens.forget)
+        if await accounts.domain(DEFAULT_DOMAIN) is None:
+            raise click.ClickException("There are no accounts yet: `calotype init` makes the first ones.")
+        return await command(Desk(accounts, tokens, settings), **arguments)
     finally:
         passwords.close()
         await database.close()

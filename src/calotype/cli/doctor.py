@@ -3,9 +3,9 @@
 import asyncio
 import os
 import shutil
-import socket
 import stat
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 import click
 
@@ -16,7 +16,7 @@ from calotype.database import loose, schema
 from calotype.database.connect import connect
 from calotype.database.schema import SchemaError
 from calotype.images.errors import ImageError
-from calotype.settings import Settings
+from calotype.settings import Settings, SettingsError
 from calotype.stores.local import LocalStore
 
 FREE_BYTES = 2**30
@@ -26,23 +26,27 @@ Finding = tuple[bool, str]
 
 
 @click.command()
+@click.option("--bind", metavar="HOST:PORT", help="Where the server listens [default: 127.0.0.1:8776].")
 @with_settings
 def doctor(settings: Settings) -> None:
     """Look at a deployment; exit with 1 if something is wrong."""
-    findings = [finding for look in _LOOKS for finding in look(settings)]
+    looks = _LOOKS if settings.directory.is_dir() else (_missing,)
+    findings = [finding for look in looks for finding in look(settings)]
     for fine, text in findings:
         click.echo(f"{'ok  ' if fine else 'FAIL'}  {text}")
     if not all(fine for fine, _ in findings):
         raise click.exceptions.Exit(1)
 
 
+def _missing(settings: Settings) -> Iterator[Finding]:
+    what = "is no directory" if settings.directory.exists() else "does not exist"
+    yield False, f"{settings.directory} {what}: correct --data, or run `calotype init --data {settings.data}`"
+
+
 def _directory(settings: Settings) -> Iterator[Finding]:
     directory = settings.directory
-    if not directory.is_dir():
-        yield False, f"{directory} does not exist: run `calotype init --data {settings.data}`, or correct --data"
-        return
-    for path in (directory, settings.images, directory / "run"):
-        if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+    for path in (directory, settings.images, settings.images / ".partial", directory / "run"):
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             yield False, f"{path} cannot be written to by this user: mend its owner or mode"
     free = shutil.disk_usage(directory).free
     yield free > FREE_BYTES, f"{free // 2**20} MiB free in {directory}" + ("" if free > FREE_BYTES else ": make room")
@@ -50,11 +54,15 @@ def _directory(settings: Settings) -> Iterator[Finding]:
 
 def _clouds(settings: Settings) -> Iterator[Finding]:
     path = clouds.path(settings)
-    if not path.exists():
-        yield (
-            False,
-            f"{path} is missing: set passwords with `calotype user set-password`; `calotype init` writes it anew",
-        )
+    mend = f"`calotype user set-password demo --data {settings.data}` writes it anew, and so for admin"
+    try:
+        found = clouds.read(settings)
+    except SettingsError as error:
+        yield False, str(error)
+        return
+    missing = [name for name in clouds.CLOUDS.values() if name not in found]
+    if missing:
+        yield False, f"{path} lacks {' and '.join(missing)}: {mend}"
     elif stat.S_IMODE(path.stat().st_mode) & 0o077:
         yield False, f"{path} holds passwords and others can read it: chmod 600 {path}"
     else:
@@ -93,11 +101,23 @@ async def _contents(settings: Settings) -> list[Finding]:
 
 def _listening(settings: Settings) -> Iterator[Finding]:
     host, port = settings.address
+    kind = HTTPSConnection if settings.tls.certificate else HTTPConnection
+    connection = kind(host, port, timeout=5)
     try:
-        with socket.create_connection((host, port), timeout=2):
-            yield True, f"something answers at {settings.bind}"
-    except OSError as error:
-        yield True, f"nothing answers at {settings.bind} ({error.strerror or error}); `calotype serve` starts it"
+        connection.request("GET", "/healthcheck")
+        healthy = connection.getresponse().read() == b"OK"
+    except ConnectionRefusedError:
+        yield (
+            True,
+            f"nothing listens at {settings.bind}: `calotype serve` starts the service; --bind names another place",
+        )
+        return
+    except (OSError, HTTPException) as error:
+        yield False, f"what listens at {settings.bind} does not answer: {error}"
+        return
+    finally:
+        connection.close()
+    yield healthy, f"{settings.bind} answers" + ("" if healthy else ", but is not Calotype: choose another --bind")
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColu
 
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
+from calotype.images.errors import ContentRefused
 from calotype.settings import Settings
 
 PIECE = 1024 * 1024
@@ -36,7 +37,7 @@ def upload(settings: Settings, file: Path, name: str | None, disk_format: str | 
     client = Client(settings, cloud)
     attributes = {
         "name": name or file.name,
-        "disk_format": disk_format or detect(file),
+        "disk_format": disk_format or _format_of(file),
         "container_format": "bare",
     }
     made = client.call("POST", "/v2/images", json.dumps(attributes).encode())
@@ -55,15 +56,14 @@ def show(settings: Settings, image_id: str, cloud: str) -> None:
     click.echo(json.dumps(client.call("GET", f"/v2.1/{client.project}/images/{image_id}"), indent=2))
 
 
-def detect(file: Path) -> str:
-    """The disk format of a file by its content; what is not recognised is raw."""
-    from oslo_utils.imageutils.format_inspector import ImageFormatError, detect_file_format
+def _format_of(file: Path) -> str:
+    from calotype.images.inspect import detect
 
     try:
-        found = str(detect_file_format(str(file)))
-    except ImageFormatError as error:
-        raise click.ClickException(f"{file}: {error}; say what it is with --disk-format") from None
-    return "raw" if found == "gpt" else found
+        with open(file, "rb") as source:
+            return detect(source)
+    except ContentRefused as error:
+        raise click.ClickException(f"{file}: {error.text}; say what it is with --disk-format") from None
 
 
 def _progress(source: BinaryIO, size: int) -> Iterator[bytes]:

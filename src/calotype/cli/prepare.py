@@ -13,8 +13,10 @@ from calotype.database.connect import connect
 from calotype.settings import Settings, SettingsError
 
 
-def prepare(settings: Settings) -> str | None:
+def prepare(settings: Settings, moved: bool = False) -> str | None:
     """Make what is missing and leave what is there; answers the id of the project `demo`, None if it was deleted.
+
+    `moved` tells clouds.yaml the address of these settings.
 
     Raises SettingsError, SchemaError, StorageUnavailable.
 
@@ -27,7 +29,7 @@ def prepare(settings: Settings) -> str | None:
         schema.upgrade(url)
     schema.check(url)
     passwords, demo = asyncio.run(_bootstrap(settings))
-    clouds.write(settings, passwords)
+    clouds.write(settings, passwords, moved)
     if passwords:
         click.echo(f"First start: users {' and '.join(passwords)}; passwords in {clouds.path(settings)}")
     return demo

@@ -9,7 +9,7 @@ import click
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
 from calotype.cli.prepare import prepare
-from calotype.server import check_address, run
+from calotype.server import check, run
 from calotype.settings import Settings
 
 
@@ -22,8 +22,8 @@ from calotype.settings import Settings
 @with_settings
 def serve(settings: Settings, demo: bool) -> None:
     """Run the service. The first start makes the database, the accounts and DIR/clouds.yaml."""
-    check_address(settings)
-    project = prepare(settings)
+    check(settings)
+    project = prepare(settings, moved=True)
     if demo:
         from calotype.cli.demo import add_images
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from calotype.access.model import Assignment, Scope, User
+from calotype.cli import clouds
 from calotype.cli.desk import Desk, Rows, operator, with_password
 
 
@@ -78,9 +79,11 @@ async def disable(desk: Desk, name_or_id: str) -> None:
 @operator
 @with_password
 async def set_password(desk: Desk, name_or_id: str, password: str, generated: bool) -> dict[str, Any] | None:
-    """Change a password; the user's tokens stop working at once."""
+    """Change a password; the user's tokens stop working at once. DIR/clouds.yaml learns those of admin and demo."""
     found = await desk.accounts.find_user(name_or_id)
     await desk.accounts.set_password(found.id, password)
+    if found.name in clouds.CLOUDS:
+        clouds.write(desk.settings, {found.name: password})
     return {"name": found.name, "password": password} if generated else None
 
 

@@ -136,5 +136,4 @@ _FILTERS = {
     "lte": _compared("__le__"),
     "property": _property,
     "tag": _tag,
-    "none": lambda name, values: false(),
 }

@@ -116,6 +116,7 @@ async def _connect(url: str) -> asyncpg.Connection:
 
 def _upgrade_sqlite(path: Path) -> None:
     from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import DBAPIError
 
     try:
         with _alone(path), closing(_opened(path)) as file:
@@ -124,8 +125,8 @@ def _upgrade_sqlite(path: Path) -> None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 _migrate(connection)
                 connection.commit()
-    except (OSError, sqlite3.Error) as error:
-        raise _unavailable(error) from error
+    except (OSError, sqlite3.Error, DBAPIError) as error:
+        raise _unavailable(getattr(error, "orig", None) or error) from error
 
 
 @contextmanager
@@ -177,5 +178,5 @@ def _migrate(connection: "Connection") -> None:
         raise SchemaError(f"The tables could not be migrated and are as they were: {error.orig}.") from error
 
 
-def _unavailable(error: Exception) -> StorageUnavailable:
+def _unavailable(error: BaseException) -> StorageUnavailable:
     return StorageUnavailable(f"The database cannot be opened: {str(error) or type(error).__name__}.")

@@ -37,7 +37,6 @@ class NotAuthorized(Forbidden):
 
     def __init__(self, rule: str) -> None:
         super().__init__(f"You are not authorized to complete {rule} action.")
-        self.rule = rule
 
 
 class Conflict(ImageError):

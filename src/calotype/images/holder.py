@@ -6,40 +6,42 @@ death. A worker of another host lives as long as it has been heard of: it renews
 
 import asyncio
 import fcntl
-import logging
 import os
 import uuid
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from calotype.database import loose
 from calotype.database.engine import Database
-from calotype.images.errors import StorageUnavailable
 from calotype.images.model import now
+from calotype.telemetry.background import every
 
 HEARTBEAT = 15.0
 LEASE = 90.0
 
-log = logging.getLogger("calotype.holder")
-
 
 class Holder:
-    """This worker, as the holder of the uploads in `active`."""
+    """This worker, as the holder of what it writes."""
 
     def __init__(self, database: Database, directory: Path) -> None:
         self._database = database
         self._directory = directory
         self.id = uuid.uuid4().hex
-        self.active: set[str] = set()
+        self._uploads: Counter[str] = Counter()
         self._lock: int | None = None
         self._beat: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Take the lock and begin to give signs of life."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self._directory / self.id, os.O_CREAT | os.O_RDWR, 0o600)
+        # Locked before it has its name, so that nobody ever sees it without its lock.
+        unnamed = self._directory.with_name(f".{self.id}")
+        self._lock = os.open(unnamed, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._beat = asyncio.create_task(self._heartbeat())
+        unnamed.rename(self._directory / self.id)
+        self._beat = asyncio.create_task(every(HEARTBEAT, self._give_sign, "the sign of life"))
 
     async def close(self) -> None:
         """Give everything up. The file stays: whoever buries it looks first for uploads that were broken off."""
@@ -48,10 +50,20 @@ class Holder:
         if self._lock is not None:
             os.close(self._lock)
 
-    def lives(self, location: str, holder: str, seen_at: int) -> bool:
-        """Whether `holder` may still be writing to `location`; `seen_at` as in `model.now`."""
+    @contextmanager
+    def uploading(self, image_id: str) -> Iterator[None]:
+        """Meanwhile what is written for the image is not left over."""
+        self._uploads[image_id] += 1
+        try:
+            yield
+        finally:
+            self._uploads[image_id] -= 1
+            self._uploads += Counter()  # drops what is zero
+
+    def lives(self, image_id: str, holder: str, seen_at: int) -> bool:
+        """Whether `holder` may still be writing for the image; `seen_at` as in `model.now`."""
         if holder == self.id:
-            return location in self.active
+            return self._uploads[image_id] > 0
         if not holder:
             return False
         try:
@@ -73,14 +85,9 @@ class Holder:
         for name in dead:
             (self._directory / name).unlink(missing_ok=True)
 
-    async def _heartbeat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            if self.active:
-                try:
-                    await self._database.write(loose.renew, self.id)
-                except StorageUnavailable as error:
-                    log.warning("no sign of life given: %s", error)
+    async def _give_sign(self) -> None:
+        if self._uploads:
+            await self._database.write(loose.renew, self.id)
 
 
 def _locked(path: Path) -> bool:

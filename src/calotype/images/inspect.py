@@ -5,6 +5,7 @@ The parsers are those of oslo.utils, written by those who repaired CVE-2024-3249
 
 import io
 import logging
+from typing import BinaryIO
 
 from oslo_utils.imageutils.format_inspector import (
     ALL_FORMATS,
@@ -15,6 +16,8 @@ from oslo_utils.imageutils.format_inspector import (
 )
 
 from calotype.images.errors import ContentRefused
+
+DETECT_BLOCK = 1024 * 1024
 
 log = logging.getLogger("calotype.inspect")
 
@@ -98,3 +101,16 @@ def _detected(wrapper: InspectWrapper) -> FileInspector:
     if found is None:
         raise ImageFormatError("Image format inspection failed")
     return found
+
+
+def detect(source: BinaryIO) -> str:
+    """The disk format of a whole file, as an upload of it will be judged; ContentRefused if it fits several."""
+    wrapper = InspectWrapper(source)
+    while wrapper.read(DETECT_BLOCK) and wrapper.formats is None:
+        pass
+    wrapper.close()
+    try:
+        found = str(_detected(wrapper))
+    except ImageFormatError as error:
+        raise ContentRefused(str(error)) from error
+    return "raw" if found == "gpt" else found

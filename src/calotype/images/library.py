@@ -1,7 +1,6 @@
 """The verbs on images that do not touch their data. One rule for all: what cannot be seen does not exist."""
 
 import logging
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +22,7 @@ from calotype.images.errors import (
     NotAuthorized,
     NotFound,
 )
-from calotype.images.model import Image, Listing, now
+from calotype.images.model import Image, Listing, keepable, now
 from calotype.images.patch import Operation, apply, authorize_visibility
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
@@ -31,7 +30,6 @@ from calotype.stores.local import LocalStore
 
 log = logging.getLogger("calotype.library")
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Check = Callable[[Image], None]
 
@@ -205,11 +203,6 @@ class Library:
             return msgspec.structs.replace(image, status=status, updated_at=now())
 
         await self.change(caller, image_id, mutate, rule=verb)
-
-
-def keepable(text: str) -> bool:
-    """Whether a database can hold the text at all; an id that it cannot hold belongs to no image."""
-    return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)
 
 
 def _new(caller: Caller, wanted: Mapping[str, Any]) -> Image:

@@ -1,5 +1,6 @@
 """The nouns of the domain: an image, a share of it, a list of images, and the words their fields may hold."""
 
+import re
 import time
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ MEMBER_STATUSES = ("pending", "accepted", "rejected")
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 PROPERTY_HEAD = 128
 """How many characters of a property's value its index holds."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Kind = Literal["in", "eq", "neq", "gt", "gte", "lt", "lte", "property", "tag", "none"]
 
@@ -108,8 +111,8 @@ class Listing(msgspec.Struct, kw_only=True):
     `sort` holds pairs of a key of SORT_KEYS and "asc" or "desc", ending in a unique key. `limit` None is all.
     """
 
-    admin: bool
-    project: str | None
+    admin: bool = False
+    project: str | None = None
     filters: list[Filter] = []
     visibility: str | None = None
     member_status: MemberStatus | None = "accepted"
@@ -122,3 +125,8 @@ class Listing(msgspec.Struct, kw_only=True):
 def now() -> int:
     """The present, in microseconds since 1970."""
     return time.time_ns() // 1000
+
+
+def keepable(text: str) -> bool:
+    """Whether a database can hold the text at all: it has no NUL and no half of a surrogate pair."""
+    return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)

@@ -11,8 +11,8 @@ from calotype.database import members as rows
 from calotype.database.engine import Database
 from calotype.database.statements import Work
 from calotype.images.errors import Conflict, Forbidden, ImageNotFound, Invalid, LimitExceeded, NotAuthorized, NotFound
-from calotype.images.library import Library, keepable
-from calotype.images.model import MEMBER_STATUSES, Image, Membership, now
+from calotype.images.library import Library
+from calotype.images.model import MEMBER_STATUSES, Image, Membership, keepable, now
 from calotype.settings import Image as Limits
 
 

@@ -28,8 +28,8 @@ from calotype.images.errors import (
     StorageUnavailable,
 )
 from calotype.images.holder import Holder
-from calotype.images.library import Library, keepable
-from calotype.images.model import Image, Received, now
+from calotype.images.library import Library
+from calotype.images.model import Image, Received, keepable, now
 from calotype.images.stream import Stream
 from calotype.settings import Image as Limits
 from calotype.stores.local import LocalStore
@@ -59,25 +59,13 @@ class Transfer:
         """
         if not keepable(image_id):
             raise ImageNotFound(image_id)
-        held: list[str] = []
-
-        def start(image: Image) -> Image:
-            started = _start(image)
-            held.append(started.upload or "")
-            self._holder.active.update(held)
-            return started
-
-        guarded = self._library.guarded(caller, "upload_image", start)
-        begun = asyncio.ensure_future(
-            self._database.write(rows.begin_upload, image_id, caller.project_id or "", self._holder.id, guarded)
-        )
-        try:
-            image = await asyncio.shield(begun)
+        guarded = self._library.guarded(caller, "upload_image", _start)
+        with self._holder.uploading(image_id):
+            image = await self._database.write(
+                rows.begin_upload, image_id, caller.project_id or "", self._holder.id, guarded
+            )
             received = await self._receive(image, chunks, declared)
             await self._finish(image, received)
-        finally:
-            # Called at once, unless this request was ended while the transaction was still waiting for its turn.
-            begun.add_done_callback(lambda _: self._holder.active.difference_update(held))
 
     async def _receive(self, image: Image, chunks: AsyncIterator[bytes], declared: int | None) -> Received:
         """Everything up to durable data under the upload's name; on failure the upload is given up."""

@@ -1,7 +1,6 @@
 """Clears up after what died: uploads of dead workers, data of deleted images, expired tokens."""
 
 import asyncio
-import itertools
 import logging
 
 from calotype.access.tokens import Tokens
@@ -10,33 +9,36 @@ from calotype.database.engine import Database
 from calotype.images.errors import ImageError
 from calotype.images.holder import Holder
 from calotype.stores.local import LocalStore
+from calotype.telemetry.background import every
 
 INTERVAL = 30.0
-MAINTENANCE = 120
-"""Every how many sweeps the database is looked after: once an hour."""
+MAINTENANCE = 3600.0
 
 log = logging.getLogger("calotype.sweeper")
 
 
 class Sweeper:
-    """Sweeps once before the first request is served, then every INTERVAL seconds."""
+    """Sweeps once before the first request is served, then every INTERVAL seconds; looks after the database, too."""
 
     def __init__(self, database: Database, store: LocalStore, holder: Holder, tokens: Tokens) -> None:
         self._database = database
         self._store = store
         self._holder = holder
         self._tokens = tokens
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Sweep, and go on sweeping."""
         await self.sweep()
-        self._task = asyncio.create_task(self._forever())
+        self._tasks = [
+            asyncio.create_task(every(INTERVAL, self.sweep, "the sweep")),
+            asyncio.create_task(every(MAINTENANCE, self._database.maintain, "the database's maintenance")),
+        ]
 
     async def close(self) -> None:
         """Stop."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     async def sweep(self) -> None:
         """One round; what fails now is tried again in the next."""
@@ -48,7 +50,7 @@ class Sweeper:
             removed = [
                 await self._remove(location, image_id)
                 for location, image_id, holder, seen_at in rows
-                if not self._holder.lives(location, holder, seen_at)
+                if not self._holder.lives(image_id, holder, seen_at)
             ]
             if all(removed):
                 self._holder.bury(dead)
@@ -79,13 +81,3 @@ class Sweeper:
             log.info("removed unfinished data %s, which no row knows", name)
         except ImageError as error:
             log.warning("unfinished data %s stays for now: %s", name, error)
-
-    async def _forever(self) -> None:
-        for number in itertools.count():
-            await asyncio.sleep(INTERVAL)
-            try:
-                await self.sweep()
-                if number % MAINTENANCE == 0:
-                    await self._database.maintain()
-            except Exception:
-                log.exception("sweep failed")

@@ -10,12 +10,15 @@ A name is used for one upload only, ever, so whatever is done to a name can harm
 
 import asyncio
 import errno
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from calotype.images.errors import StorageFull, StorageUnavailable
+
+log = logging.getLogger("calotype.stores")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -124,6 +127,7 @@ def _worded() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        log.error("image storage: %s", error)
         if error.errno in _FULL:
             raise StorageFull(f"Image storage media is full: {error.strerror}") from error
         if error.errno in _REFUSED:

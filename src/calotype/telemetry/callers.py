@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections import Counter
 
+from calotype.telemetry.background import every
+
 LIMIT = 1000
 """How many different callers are told apart; the rest are counted together."""
 
@@ -46,7 +48,7 @@ class DeprecatedCalls:
 
     async def open(self) -> None:
         """Begin to tell."""
-        self._task = asyncio.create_task(self._forever())
+        self._task = asyncio.create_task(every(INTERVAL, self._tell, "the count of deprecated calls"))
 
     async def close(self) -> None:
         """Tell a last time."""
@@ -54,7 +56,5 @@ class DeprecatedCalls:
             self._task.cancel()
         self.tell()
 
-    async def _forever(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            self.tell()
+    async def _tell(self) -> None:
+        self.tell()

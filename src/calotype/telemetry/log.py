@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -56,6 +57,17 @@ def configure(settings: Log) -> None:
     logger.setLevel(settings.level.upper())
 
 
+def dictionary(logger: str, settings: Log) -> dict[str, Any]:
+    """The same for a library that configures its own logging, as `logging.config` takes it."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": {"()": Lines, "kind": settings.format}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "lines"}},
+        "loggers": {logger: {"handlers": ["stderr"], "level": settings.level.upper(), "propagate": False}},
+    }
+
+
 class RequestLog:
     """Writes the line of each request, if the settings want it."""
 
@@ -77,8 +89,6 @@ class RequestLog:
                 fields["user"], fields["project"] = known.caller.user_id, known.caller.project_id
             fields["agent"] = known.field(b"user-agent")
         line = _line(self._json, _moment(time.time()), "info", f"{scope['method']} {path}", fields)
-        try:
+        # A log that nobody reads, or a full disk, must not stop the service.
+        with suppress(OSError):
             os.write(2, line + b"\n")
-        except OSError:
-            # A log that nobody reads any more must not stop the service.
-            self._wanted = False

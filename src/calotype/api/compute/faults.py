@@ -4,7 +4,7 @@ import html
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from calotype.api.wire import Reply, Request, encode, webob_fault
+from calotype.api.wire import Reply, Request, challenge, encode, webob_fault
 from calotype.images.errors import (
     Conflict,
     Forbidden,
@@ -88,8 +88,7 @@ class Unauthorized(Refusal):
 
     def reply(self, request: Request) -> Reply:
         """The one body that is unlike all others."""
-        challenge = f'Keystone uri="{self.uri}"'.encode()
-        return Reply(401, _UNAUTHORIZED, ((b"content-type", b"application/json"), (b"www-authenticate", challenge)))
+        return Reply(401, _UNAUTHORIZED, ((b"content-type", b"application/json"), challenge(self.uri)))
 
 
 def image_api(status: int, text: str) -> Fault:

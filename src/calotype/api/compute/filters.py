@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from calotype.images.errors import Invalid
 from calotype.images.filters import microseconds, number_filter, text_filter
-from calotype.images.library import keepable
-from calotype.images.model import MEMBER_STATUSES, VISIBILITIES, Filter, Listing, nothing, with_property
+from calotype.images.model import MEMBER_STATUSES, VISIBILITIES, Filter, Listing, keepable, nothing, with_property
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _COLUMN_OF_MINIMA = range(2**31)

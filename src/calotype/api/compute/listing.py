@@ -40,7 +40,7 @@ class Query:
         self._page = settings.page_limit
         if settings.limit_overflow == 403 and self._limit is not None and self._limit > self._page:
             raise Fault(403, f"The limit {self._limit} is larger than the maximum of {self._page}.")
-        self.listing = Listing(admin=False, project=None, filters=[], limit=self._most())
+        self.listing = Listing(filters=[], limit=self._most())
         for name, value in _wanted(self._pairs).items():
             narrow(self.listing, name, value)
 

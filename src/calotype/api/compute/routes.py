@@ -5,7 +5,6 @@ The comments count the steps of compute-images section 2.
 
 import logging
 import re
-from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -13,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from calotype.access.caller import Caller
+from calotype.access.tokens import Tokens
 from calotype.api.compute import content, faults
 from calotype.api.compute.discovery import Discovery
 from calotype.api.compute.faults import Fault, RawFault, Refusal, Unauthorized
@@ -22,7 +21,7 @@ from calotype.api.compute.links import Linker
 from calotype.api.compute.metadata import Metadata
 from calotype.api.compute.microversions import Microversions
 from calotype.api.compute.request import ComputeRequest
-from calotype.api.wire import Call, Reply, Routes, base_url
+from calotype.api.wire import Call, Reply, Routes, base_url, identity_url
 from calotype.images.errors import ImageError, StorageUnavailable
 from calotype.images.library import Library
 from calotype.settings import Settings
@@ -39,16 +38,6 @@ _IMAGES = {"last": (2, 35), "deprecation": (b"deprecation", b"@1475712000"), "fa
 _METADATA = {"last": (2, 38), "deprecation": (b"deprecation", b"@1487721600"), "faults": ()}
 _LISTS = {**_IMAGES, "faults": faults.OF_LISTS}
 _DELETE = {**_IMAGES, "faults": faults.OF_DELETE}
-
-
-class Tokens(Protocol):
-    """What the API asks of the identity."""
-
-    def cached(self, token: str) -> Caller | None:
-        """Who holds the token, if that is known without asking."""
-
-    async def caller(self, token: str) -> Caller | None:
-        """Who holds the token; None if it is not valid. Raises StorageUnavailable."""
 
 
 def _calls(images: Images, metadata: Metadata) -> Routes:
@@ -137,19 +126,14 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            caller = await self._caller(request.token)
+            caller = await self._tokens.caller(request.token)
             service = request.field(b"x-service-token")
-            valid = service is None or await self._caller(service.strip()) is not None
+            valid = service is None or await self._tokens.caller(service.strip()) is not None
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
         if caller is None or not valid:
-            raise Unauthorized(self._settings.identity.public_endpoint or f"{request.base}/v3")
+            raise Unauthorized(identity_url(self._settings, request))
         request.caller = caller
-
-    async def _caller(self, token: str | None) -> Caller | None:
-        if not token:
-            return None
-        return self._tokens.cached(token) or await self._tokens.caller(token)
 
     async def _route(self, request: ComputeRequest, rest: str) -> Response:
         first = rest[1:].partition("/")[0]

@@ -7,7 +7,7 @@ distinct and everything has a stable id, so that two workers and two starts tell
 import uuid
 from typing import Any, NamedTuple
 
-from calotype.api.wire import Request, base_url
+from calotype.api.wire import Request, base_url, identity_url
 from calotype.settings import Settings
 
 INTERFACES = ("public", "internal", "admin")
@@ -25,14 +25,6 @@ class Service(NamedTuple):
     def id(self) -> str:
         """Made of the name."""
         return _id(self.name)
-
-
-def identity_url(settings: Settings, request: Request) -> str:
-    """The URL of identity v3 by which this client reaches it, without a final slash."""
-    configured = settings.identity.public_endpoint.rstrip("/")
-    if configured:
-        return configured if configured.endswith("/v3") else configured + "/v3"
-    return base_url(request, settings.public_endpoint, settings.proxy_headers) + request.prefix + "/v3"
 
 
 def services(settings: Settings, request: Request) -> tuple[Service, ...]:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from calotype.access.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unauthorized, UnsupportedMethod
-from calotype.api.wire import BadBody, BodyTooLarge, Reply, json_reply
+from calotype.api.wire import BadBody, BodyTooLarge, Reply, challenge, json_reply
 from calotype.images.errors import StorageUnavailable
 
 MALFORMED = (
@@ -49,7 +49,7 @@ def fault(error: Exception, identity_url: str) -> Reply:
         body["identity"] = {"methods": list(error.supported)}
     headers = []
     if status == 401:
-        headers.append((b"www-authenticate", f'Keystone uri="{identity_url}"'.encode("latin-1", "replace")))
+        headers.append(challenge(identity_url))
     return json_reply({"error": body}, status, headers)
 
 

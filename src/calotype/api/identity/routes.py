@@ -7,11 +7,11 @@ from calotype.access.errors import Unauthorized
 from calotype.access.tokens import Tokens
 from calotype.api.identity import faults
 from calotype.api.identity.accounts import AccountCalls
-from calotype.api.identity.catalog import identity_url
 from calotype.api.identity.discovery import Discovery
 from calotype.api.identity.projects import ProjectCalls
 from calotype.api.identity.tokens import TokenCalls
-from calotype.api.wire import Call, Reply, Request, Routes
+from calotype.api.wire import Call, Reply, Request, Routes, identity_url
+from calotype.images.model import keepable
 from calotype.settings import Settings
 
 _OPEN = {"open": True}
@@ -40,7 +40,7 @@ class IdentityAPI:
         await reply(scope, receive, send)
 
     async def _answer(self, request: Request) -> Reply:
-        if not _keepable(request.path):
+        if not keepable(request.path):
             return faults.not_found()
         found = self._routes.find("GET" if request.method == "HEAD" else request.method, request.path)
         if found is None:
@@ -56,8 +56,7 @@ class IdentityAPI:
         return reply
 
     async def _authenticate(self, request: Request) -> None:
-        token = request.token
-        caller = (self._tokens.cached(token) or await self._tokens.caller(token)) if token else None
+        caller = await self._tokens.caller(request.token)
         if caller is None:
             raise Unauthorized
         request.caller = caller
@@ -102,12 +101,3 @@ def _calls(discovery: Discovery, tokens: TokenCalls, projects: ProjectCalls, acc
             Call("GET", "/v3/endpoints/{endpoint_id}", accounts.endpoint),
         )
     )
-
-
-def _keepable(path: str) -> bool:
-    """Whether a database could hold the names in the path."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in path

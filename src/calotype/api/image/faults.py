@@ -9,19 +9,17 @@ from calotype.images import errors
 
 log = logging.getLogger("calotype.image")
 
-STATUSES: dict[type[Exception], int] = {
-    errors.Invalid: 400,
-    errors.NotFound: 404,
-    errors.ImageNotFound: 404,
-    errors.Forbidden: 403,
-    errors.NotAuthorized: 403,
-    errors.Conflict: 409,
-    errors.Gone: 410,
-    errors.LimitExceeded: 413,
-    errors.StorageFull: 413,
-    errors.ContentRefused: 415,
-    errors.StorageUnavailable: 503,
-}
+STATUSES: tuple[tuple[type[errors.ImageError], int], ...] = (
+    (errors.Invalid, 400),
+    (errors.NotFound, 404),
+    (errors.Forbidden, 403),
+    (errors.Conflict, 409),
+    (errors.Gone, 410),
+    (errors.LimitExceeded, 413),
+    (errors.StorageFull, 413),
+    (errors.ContentRefused, 415),
+    (errors.StorageUnavailable, 503),
+)
 
 
 class Refused(Exception):
@@ -41,7 +39,7 @@ def reply(error: Exception, request: Request, missing: str | None) -> Reply:
     if isinstance(error, errors.ImageNotFound) and missing:
         return fault(request, 404, missing.format(error.image_id))
     if isinstance(error, errors.ImageError):
-        return fault(request, STATUSES[type(error)], error.text)
+        return fault(request, next((status for kind, status in STATUSES if isinstance(error, kind)), 500), error.text)
     if isinstance(error, BadBody):
         return fault(request, 400, "Malformed JSON in request body.")
     if isinstance(error, BodyTooLarge):

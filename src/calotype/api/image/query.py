@@ -33,8 +33,6 @@ def listing(query: Pairs, limits: Limits) -> tuple[Listing, str | None]:
     if "changes-since" in last:
         raise Invalid('The "changes-since" filter is no longer available on v2.')
     wanted = Listing(
-        admin=False,
-        project=None,
         limit=_limit(last.get("limit"), limits),
         sort=_sort(query),
         visibility=_visibility(last.get("visibility")),

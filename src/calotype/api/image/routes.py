@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from calotype.api.image import data, discovery, elsewhere, images, members
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
-from calotype.api.wire import Call, Handler, Reply, Request, Routes, json_reply
+from calotype.api.wire import Call, Handler, Reply, Request, Routes, challenge, identity_url, json_reply
 from calotype.images.errors import Invalid
 
 NO_BODY = {"body": False}
@@ -120,15 +120,10 @@ class ImageApp:
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        token = request.token
-        caller = (self._api.tokens.cached(token) or await self._api.tokens.caller(token)) if token else None
+        caller = await self._api.tokens.caller(request.token)
         if caller is None:
-            uri = self._api.settings.identity.public_endpoint or f"{self._root(request)}/v3"
-            raise Refused(401, headers=((b"www-authenticate", f'Keystone uri="{uri}"'.encode()),))
+            raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
         request.caller = caller
-
-    def _root(self, request: Request) -> str:
-        return self._api.base(request).removesuffix(request.prefix) + ("/identity" if request.prefix else "")
 
     async def _dispatch(self, request: Request, path: str) -> Response:
         call: Call | None = None
