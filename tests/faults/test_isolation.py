@@ -2,6 +2,7 @@
 
 import statistics
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from calotype.settings import Settings
 from tests.support.attacked import OCTETS, PATCH, Site
+from tests.support.server import clean_environment
 
 ABSENT = str(uuid.UUID(int=0x0123456789AB4DEFA123456789ABCDEF))
 
@@ -218,8 +220,8 @@ def test_settings_show_no_password() -> None:
 )
 def test_a_database_that_cannot_be_reached_shows_no_password(tmp_path: Path, url: str) -> None:
     done = subprocess.run(
-        [".venv/bin/calotype", "serve", "--data", str(tmp_path / "data"), "--bind", "127.0.0.1:0"],
-        check=False, capture_output=True, text=True, timeout=60, env={"CALOTYPE_DATABASE": url},
+        [sys.executable, "-m", "calotype", "serve", "--data", str(tmp_path / "data"), "--bind", "127.0.0.1:0"],
+        check=False, capture_output=True, text=True, timeout=60, env={**clean_environment(), "CALOTYPE_DATABASE": url},
     )  # fmt: skip
     assert done.returncode != 0
     assert "s3cret" not in done.stdout + done.stderr
