@@ -4,10 +4,11 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Awaitable
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calotype.access.accounts import Accounts
 from calotype.access.passwords import Passwords
@@ -18,7 +19,7 @@ from calotype.api.health import Health
 from calotype.api.identity.routes import IdentityAPI
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
-from calotype.api.wire import Reply, collapse
+from calotype.api.wire import STATUS, Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Tally, tally
 from calotype.images.errors import StorageUnavailable
@@ -59,8 +60,9 @@ def build(settings: Settings) -> ASGIApp:
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
-    app = RequestLine(app, RequestLog(settings.log))
-    return Lifespan(app, [database, store, tokens, holder, sweeper, deprecated])
+    lines = RequestLog(settings.log)
+    app = RequestLine(app, lines)
+    return Lifespan(app, [lines, database, store, tokens, holder, sweeper, deprecated])
 
 
 class Part(Protocol):
@@ -85,7 +87,7 @@ class Mounts:
         self._compute = compute
         self._image = image
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Hand the request to its API."""
         path = scope["path"] = collapse(scope["path"])
         first = path[1:].partition("/")[0]
@@ -96,7 +98,7 @@ class Mounts:
             scope["calotype.prefix"] = "/" + first
         elif app is None:
             app = self._compute if _COMPUTE_V2.match(path) else self._image
-        await app(scope, receive, send)
+        return app(scope, receive, send)
 
 
 class RequestLine:
@@ -111,31 +113,20 @@ class RequestLine:
         started = time.perf_counter()
         counted = Tally()
         tally.set(counted)
-        status = 0
         path = scope["path"]
-
-        async def observed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
         try:
-            await self._app(scope, receive, observed)
+            await self._app(scope, receive, send)
         except ClientDisconnect:
             # Whoever is still there sent a body that ended before its end; the server would answer 500.
-            if not status:
-                await Reply(400)(scope, receive, observed)
-        except asyncio.CancelledError:
-            status = status or 499
-            raise
+            if STATUS not in scope:
+                await Reply(400)(scope, receive, send)
         except Exception:
             log.exception("unhandled failure")
-            if status:
+            if STATUS in scope:
                 raise
-            await Reply(500)(scope, receive, observed)
+            await Reply(500)(scope, receive, send)
         finally:
-            self._lines.write(scope, path, status, time.perf_counter() - started, counted.statements)
+            self._lines.write(scope, path, scope.get(STATUS, 499), time.perf_counter() - started, counted.statements)
 
 
 class Lifespan:

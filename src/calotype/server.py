@@ -1,5 +1,6 @@
 """Runs the application: workers, sockets, TLS, graceful stop."""
 
+import gc
 import logging
 import signal
 import socket
@@ -16,6 +17,7 @@ from calotype.telemetry import log
 logger = logging.getLogger("calotype.server")
 
 BACKLOG = 1024
+COLLECT_AFTER = 50_000
 RESPAWN_SECONDS = 1.0
 
 
@@ -24,7 +26,11 @@ def worker(settings: Settings) -> Any:
     from calotype.app import build
 
     log.configure(settings.log)
-    return build(settings)
+    application = build(settings)
+    # What was made until here lives as long as the worker: the collector need not look at it again and again.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+    return application
 
 
 def run(settings: Settings, application: Callable[[], Any] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import os
+import random
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -25,6 +25,9 @@ from calotype.settings import Settings
 
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_SECONDS = 20.0
+
+STATUS = "calotype.status"
+"""Where a response leaves its status in the scope, for the request's line."""
 
 type_json = (b"content-type", b"application/json")
 
@@ -127,6 +130,7 @@ class Reply(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a HEAD request gets the headers alone."""
+        scope[STATUS] = self.status_code
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else self.body})
 
@@ -164,8 +168,12 @@ class Routes:
 
 
 def new_request_id() -> str:
-    """`req-` and a random UUID (RFC 9562, version 4)."""
-    number = os.urandom(16).hex()
+    """`req-` and a random UUID (RFC 9562, version 4).
+
+    It names a request and guards nothing, so it comes from the process's own generator: asking the kernel would hand
+    the interpreter to another thread for every request.
+    """
+    number = f"{random.getrandbits(128):032x}"
     variant = "89ab"[int(number[16], 16) & 3]
     return f"req-{number[:8]}-{number[8:12]}-4{number[13:16]}-{variant}{number[17:20]}-{number[20:]}"
 

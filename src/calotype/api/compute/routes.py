@@ -31,6 +31,7 @@ log = logging.getLogger("calotype")
 
 _GLOBAL_ID = re.compile(r"req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}")
 _HEX = "0123456789abcdef-"
+_PLAIN = re.compile(r"[A-Za-z0-9-]+").fullmatch
 
 # RFC 9745. The image calls were deprecated by microversion 2.36 in Newton, released on 2016-10-06, the metadata calls
 # by 2.39 in Ocata, released on 2017-02-22.
@@ -171,7 +172,7 @@ class ComputeAPI:
         self._deprecated.count(project, agent, f"{call.method} {call.path}")
         if self._settings.compute.deprecation_headers:
             image_id = request.parameters.get("image_id")
-            target = request.links.successor + (f"/{quote(image_id, safe='', errors='replace')}" if image_id else "")
+            target = f"{request.links.successor}/{_quoted(image_id)}" if image_id else request.links.successor
             request.marks.append(call.options["deprecation"])
             request.marks.append((b"link", f'<{target}>; rel="successor-version"'.encode("latin-1")))
 
@@ -199,6 +200,11 @@ class ComputeAPI:
         if not found.supported:
             raise self._microversions.refusal(found)
         return found.number
+
+
+def _quoted(image_id: str) -> str:
+    """The id as a URL has it; ids as the service makes them stay as they are."""
+    return image_id if _PLAIN(image_id) else quote(image_id, safe="", errors="replace")
 
 
 def _identify(request: ComputeRequest) -> None:

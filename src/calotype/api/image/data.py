@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from calotype.api.image import ranges
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused
-from calotype.api.wire import Reply, Request
+from calotype.api.wire import STATUS, Reply, Request
 
 _PIECE = 256 * 1024
 
@@ -69,6 +69,7 @@ class File(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a slow reader holds one piece in memory."""
+        scope[STATUS] = self.status_code
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if self.status_code == 200 and "http.response.pathsend" in scope.get("extensions", {}):
             await send({"type": "http.response.pathsend", "path": str(self.path)})
