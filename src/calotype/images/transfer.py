@@ -1,4 +1,4 @@
-"""Image data in and out, in bounded memory.
+"""Image data in and out, in bounded memory; `stream.py` is where the bytes are written, hashed and inspected.
 
 An upload owns its image from `queued` to `active` by the name of its data (`Image.upload`). It makes the data durable
 before the row that refers to it, and writes only the columns that are its own.

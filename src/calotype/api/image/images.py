@@ -8,7 +8,6 @@ from calotype.api.image import patch, query, views
 from calotype.api.image.api import ImageAPI
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.images import attributes
-from calotype.images.errors import Invalid
 
 _SENT_LINKS = frozenset(attributes.LINKS)
 
@@ -65,31 +64,4 @@ async def update(api: ImageAPI, request: Request) -> Response:
 async def delete(api: ImageAPI, request: Request) -> Response:
     """DELETE /v2/images/{image_id}"""
     await api.library.delete(request.caller, request.parameters["image_id"])
-    return Reply(204)
-
-
-async def put_tag(api: ImageAPI, request: Request) -> Response:
-    """PUT /v2/images/{image_id}/tags/{tag}"""
-    tag = request.parameters["tag"]
-    if len(tag) > attributes.NAME_LENGTH or "\0" in tag:
-        raise Invalid(f"Provided object does not match schema 'image': {tag!r} is too long")
-    await api.library.tag(request.caller, request.parameters["image_id"], tag)
-    return Reply(204)
-
-
-async def delete_tag(api: ImageAPI, request: Request) -> Response:
-    """DELETE /v2/images/{image_id}/tags/{tag}"""
-    await api.library.untag(request.caller, request.parameters["image_id"], request.parameters["tag"])
-    return Reply(204)
-
-
-async def deactivate(api: ImageAPI, request: Request) -> Response:
-    """POST /v2/images/{image_id}/actions/deactivate"""
-    await api.library.deactivate(request.caller, request.parameters["image_id"])
-    return Reply(204)
-
-
-async def reactivate(api: ImageAPI, request: Request) -> Response:
-    """POST /v2/images/{image_id}/actions/reactivate"""
-    await api.library.reactivate(request.caller, request.parameters["image_id"])
     return Reply(204)

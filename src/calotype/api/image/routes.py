@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from calotype.api.image import data, discovery, elsewhere, images, members
+from calotype.api.image import actions, data, discovery, elsewhere, images, members, tags
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
 from calotype.api.wire import Call, Handler, Reply, Request, Routes, challenge, identity_url, json_reply
@@ -39,15 +39,15 @@ ROUTES = Routes(
         Call(
             "DELETE", "/images/{image_id}", images.delete, {"missing": "Failed to find image {} to delete", **NO_BODY}
         ),
-        Call("PUT", "/images/{image_id}/tags/{tag}", images.put_tag, OF_MEMBERS | NO_BODY),
-        Call("DELETE", "/images/{image_id}/tags/{tag}", images.delete_tag, OF_MEMBERS | NO_BODY),
+        Call("PUT", "/images/{image_id}/tags/{tag}", tags.add, OF_MEMBERS | NO_BODY),
+        Call("DELETE", "/images/{image_id}/tags/{tag}", tags.remove, OF_MEMBERS | NO_BODY),
         Call("GET", "/images/{image_id}/members", members.index, OF_MEMBERS | NO_BODY),
         Call("POST", "/images/{image_id}/members", members.add, OF_MEMBERS),
         Call("GET", MEMBER, members.show, OF_MEMBERS | NO_BODY),
         Call("PUT", MEMBER, members.update, OF_MEMBERS),
         Call("DELETE", MEMBER, members.remove, OF_MEMBERS | NO_BODY),
-        Call("POST", "/images/{image_id}/actions/deactivate", images.deactivate, NO_BODY),
-        Call("POST", "/images/{image_id}/actions/reactivate", images.reactivate, NO_BODY),
+        Call("POST", "/images/{image_id}/actions/deactivate", actions.deactivate, NO_BODY),
+        Call("POST", "/images/{image_id}/actions/reactivate", actions.reactivate, NO_BODY),
         *(Call("GET", f"/schemas/{name}", schema(name), NO_BODY) for name in SCHEMAS),
         Call("PUT", "/images/{image_id}/stage", elsewhere.stage),
         Call("POST", "/images/{image_id}/import", elsewhere.import_image),
