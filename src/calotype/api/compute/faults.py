@@ -1,6 +1,7 @@
 """What the Compute API refuses, and how it words it (spec: compute-images 4, 8)."""
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
@@ -40,12 +41,12 @@ UNEXPECTED = "Unexpected API Error. Please contact the administrator\n<class 'ca
 BROKEN = "The server has either erred or is incapable of performing the requested operation."
 
 
-class Refusal(Exception):
+class Refusal(Exception, ABC):
     """A request that ends here."""
 
+    @abstractmethod
     def reply(self, request: Request) -> Reply:
         """The answer, without the header lines that every answer gets."""
-        raise NotImplementedError
 
 
 class Fault(Refusal):
