@@ -2,10 +2,14 @@
 
 import gc
 import logging
+import multiprocessing
+import multiprocessing.connection
+import os
 import signal
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,11 +30,24 @@ def worker(settings: Settings) -> Any:
     from calotype.app import build
 
     log.configure(settings.log)
+    _end_with_parent()
     application = build(settings)
     # What was made until here lives as long as the worker: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     return application
+
+
+def _end_with_parent() -> None:
+    """A worker whose server was killed would go on holding the port, and keep the server from starting again."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_outlive, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
+
+
+def _outlive(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
 
 
 def run(settings: Settings, application: Callable[[], Any] | None = None) -> None:

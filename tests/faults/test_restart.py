@@ -1,6 +1,8 @@
 """What was answered with success is there after a kill, and a server over the same directory goes on."""
 
 import hashlib
+import socket
+import time
 from collections.abc import Callable
 
 import pytest
@@ -42,3 +44,19 @@ def test_two_workers_serve_one_catalogue(start_server: Callable[..., Server], da
     for _ in range(20):  # each a new connection, so that both workers answer
         with server.client() as api:
             assert api.get(f"/v2/images/{image}").json()["name"] == "shared by workers"
+
+
+@pytest.mark.parametrize("lane", ["granian", "uvicorn"])
+def test_workers_do_not_outlive_a_killed_server(start_server: Callable[..., Server], lane: str) -> None:
+    server = start_server("sqlite", options=("--workers", "2", "--server", lane))
+    server.kill_alone()
+    end = time.monotonic() + 5
+    while _listens(server.port):
+        assert time.monotonic() < end, "a worker goes on listening"
+        time.sleep(0.05)
+    server.start()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -85,6 +85,12 @@ class Server:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def kill_alone(self) -> None:
+        """Kill the process that was started and none of its workers."""
+        process = self._running()
+        process.kill()
+        process.wait()
+
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None
         return self._process
