@@ -1,11 +1,13 @@
 """The fixtures that every suite may use."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from calotype.database import schema
@@ -16,6 +18,11 @@ from tests.support.server import Server
 from tests.support.servers import Servers
 
 DATABASES = ("sqlite", "postgresql")
+
+# In CI the same examples every time, so that a red run is about the change; elsewhere new ones every time.
+hypothesis.settings.register_profile("ci", derandomize=True, database=None)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

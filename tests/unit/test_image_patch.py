@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from calotype.access.policy import Policy
 from calotype.api.image import patch
 from calotype.api.image.schemas import ImageValidator
+from calotype.images import attributes
 from calotype.images.errors import Conflict, ImageError, LimitExceeded
 from calotype.images.patch import Operation, apply
 from calotype.settings import Image
@@ -35,7 +36,10 @@ changes = st.fixed_dictionaries(
 )  # fmt: skip
 bodies = st.one_of(json, st.lists(st.one_of(changes, json), max_size=4))
 
-names = st.text(min_size=1).filter(lambda name: name == name.strip())
+refused = {*attributes.READ_ONLY, *attributes.RESERVED}
+names = st.text(min_size=1).filter(
+    lambda name: name == name.strip() and name not in refused and not name.startswith("os_glance")
+)
 simple = st.builds(
     Operation, op=st.sampled_from(("add", "replace", "remove")), name=st.sampled_from("abcdef"), value=st.text(),
     strict_add=st.booleans(),
