@@ -66,12 +66,18 @@ class PostgreSQL:
             await self._pool.close()
             self._pool = None
 
+    @property
+    def _connected(self) -> asyncpg.Pool:
+        if self._pool is None:
+            raise StorageUnavailable("The database is not open.")
+        return self._pool
+
     async def one(self, statement: Statement, params: Params) -> Row | None:
         """The first row."""
         count()
         text, values = statement.postgresql(params)  # type: ignore[arg-type]
         try:
-            row = await self._pool.fetchrow(text, *values)  # type: ignore[union-attr]
+            row = await self._connected.fetchrow(text, *values)
         except _LOST as error:
             raise _unavailable(error) from error
         return cast("Row | None", row)
@@ -81,7 +87,7 @@ class PostgreSQL:
         count()
         text, values = statement.postgresql(params)  # type: ignore[arg-type]
         try:
-            rows = await self._pool.fetch(text, *values)  # type: ignore[union-attr]
+            rows = await self._connected.fetch(text, *values)
         except _LOST as error:
             raise _unavailable(error) from error
         return cast("list[Row]", rows)
@@ -96,7 +102,7 @@ class PostgreSQL:
     async def _transact(self, work: Callable[..., Work], arguments: tuple[Any, ...]) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self._pool.acquire() as connection, connection.transaction():  # type: ignore[union-attr]
+                async with self._connected.acquire() as connection, connection.transaction():
                     return await _drive(connection, work(*arguments))
             except _AGAIN as error:
                 if attempt == ATTEMPTS:

@@ -5,11 +5,18 @@ from datetime import UTC
 import iso8601
 
 from calotype.images.errors import Invalid
-from calotype.images.model import Filter, nothing
+from calotype.images.model import VISIBILITIES, Filter, Kind, MemberStatus, nothing
 
 LARGEST = 2**63 - 1
-COMPARISONS = ("eq", "neq", "gt", "gte", "lt", "lte")
+COMPARISONS: dict[str, Kind] = {"eq": "eq", "neq": "neq", "gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte"}
+"""What may stand before the colon of a time, and the condition that it makes."""
 SECOND = 1_000_000
+_MEMBER_STATUSES: dict[str, MemberStatus | None] = {
+    "pending": "pending",
+    "accepted": "accepted",
+    "rejected": "rejected",
+    "all": None,
+}
 MAX_CHOICES = 1000
 """Items of an `in:` list: each is a parameter of the statement, and databases take no number of them."""
 
@@ -39,15 +46,29 @@ def time_filter(name: str, text: str) -> list[Filter]:
     moment = microseconds(name, rest)
     if operator == "eq":
         return [Filter("gte", name, (moment,)), Filter("lt", name, (moment + SECOND,))]
-    return [Filter(operator, name, (moment,))]  # type: ignore[arg-type]
+    return [Filter(COMPARISONS[operator], name, (moment,))]
 
 
-def number_filter(operator: str, name: str, number: int) -> Filter:
+def number_filter(operator: Kind, name: str, number: int) -> Filter:
     """A comparison with a whole number of any size."""
     if abs(number) > LARGEST:
         beyond = (number > 0) == (operator == "lte")
         return Filter("gte", name, (-LARGEST,)) if beyond and operator != "eq" else nothing()
-    return Filter(operator, name, (number,))  # type: ignore[arg-type]
+    return Filter(operator, name, (number,))
+
+
+def visibility(text: str) -> str:
+    """A visibility, or "all"; Invalid."""
+    if text not in (*VISIBILITIES, "all"):
+        raise Invalid(f"Invalid visibility value: {text}")
+    return text
+
+
+def member_status(text: str) -> MemberStatus | None:
+    """The status of a share, None for "all"; Invalid."""
+    if text not in _MEMBER_STATUSES:
+        raise Invalid(f"Invalid status: {text}")
+    return _MEMBER_STATUSES[text]
 
 
 def microseconds(name: str, text: str) -> int:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 
 from calotype.images.errors import Invalid
-from calotype.images.filters import microseconds, number_filter, text_filter
-from calotype.images.model import MEMBER_STATUSES, VISIBILITIES, Filter, Listing, keepable, nothing, with_property
+from calotype.images.filters import member_status, microseconds, number_filter, text_filter, visibility
+from calotype.images.model import Filter, Listing, keepable, nothing, with_property
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _COLUMN_OF_MINIMA = range(2**31)
@@ -51,15 +51,11 @@ def _since(listing: Listing, _: str, value: str) -> None:
 
 
 def _visibility(listing: Listing, _: str, value: str) -> None:
-    if value not in (*VISIBILITIES, "all"):
-        raise Invalid(f"Invalid visibility value: {value}")
-    listing.visibility = value
+    listing.visibility = visibility(value)
 
 
 def _member_status(listing: Listing, _: str, value: str) -> None:
-    if value not in (*MEMBER_STATUSES, "all"):
-        raise Invalid(f"Invalid status: {value}")
-    listing.member_status = None if value == "all" else value  # type: ignore[assignment]
+    listing.member_status = member_status(value)
 
 
 _OF_IMAGES: dict[str, Callable[[Listing, str, str], None]] = {

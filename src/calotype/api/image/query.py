@@ -4,8 +4,8 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode
 
 from calotype.images.errors import Invalid
-from calotype.images.filters import number_filter, text_filter, time_filter
-from calotype.images.model import MEMBER_STATUSES, SORT_KEYS, VISIBILITIES, Filter, Listing, with_property, with_tag
+from calotype.images.filters import member_status, number_filter, text_filter, time_filter, visibility
+from calotype.images.model import SORT_KEYS, Filter, Kind, Listing, with_property, with_tag
 from calotype.settings import Image as Limits
 
 Pairs = list[tuple[str, str]]
@@ -13,6 +13,7 @@ Pairs = list[tuple[str, str]]
 _INTEGERS = ("size", "virtual_size", "min_ram", "min_disk")
 _NO_FILTERS = frozenset(("limit", "marker", "sort", "sort_key", "sort_dir", "tag", "visibility", "member_status"))
 _SILENT = frozenset(("os_hidden", "deleted", "tags"))
+_BOUNDS: dict[str, Kind] = {"_min": "gte", "_max": "lte"}
 _UNFILTERABLE = ("locations", "members", "properties")
 
 
@@ -35,8 +36,8 @@ def listing(query: Pairs, limits: Limits) -> tuple[Listing, str | None]:
     wanted = Listing(
         limit=_limit(last.get("limit"), limits),
         sort=_sort(query),
-        visibility=_visibility(last.get("visibility")),
-        member_status=_member_status(last.get("member_status", "accepted")),  # type: ignore[arg-type]
+        visibility=visibility(last["visibility"]) if "visibility" in last else None,
+        member_status=member_status(last.get("member_status", "accepted")),
         hidden=_hidden(last.get("os_hidden", "false")),
         filters=[with_tag(value.strip()) for name, value in query if name == "tag"],
     )
@@ -73,18 +74,6 @@ def _integer(text: str, complaint: str) -> int:
         return int(text)
     except ValueError:
         raise Invalid(complaint) from None
-
-
-def _visibility(text: str | None) -> str | None:
-    if text is not None and text not in (*VISIBILITIES, "all"):
-        raise Invalid(f"Invalid visibility value: {text}")
-    return text
-
-
-def _member_status(text: str) -> str | None:
-    if text not in (*MEMBER_STATUSES, "all"):
-        raise Invalid(f"Invalid status: {text}")
-    return None if text == "all" else text
 
 
 def _hidden(text: str) -> bool:
@@ -138,7 +127,7 @@ def _old_sort(named: list[str], directions: list[str]) -> tuple[Pairs, list[str]
 def _filters(name: str, value: str) -> list[Filter]:
     if name in _KNOWN:
         return _KNOWN[name](name, value)
-    bound = {"_min": "gte", "_max": "lte"}.get(name[-4:])
+    bound = _BOUNDS.get(name[-4:])
     if bound and name[:-4] in _INTEGERS:
         number = _integer(value, "Unable to filter on a range with a non-numeric value.")
         return [number_filter(bound, name[:-4], number)]
