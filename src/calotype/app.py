@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,15 +21,17 @@ from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
 from calotype.api.wire import STATUS, Reply, collapse
 from calotype.database.connect import connect
-from calotype.database.engine import Tally, tally
+from calotype.database.engine import Database, Tally, tally
 from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
+from calotype.images.intake import Intake
 from calotype.images.library import Library
+from calotype.images.locations import Locations
 from calotype.images.sharing import Sharing
 from calotype.images.transfer import Transfer
 from calotype.jobs.sweeper import Sweeper
 from calotype.settings import Settings
-from calotype.stores.local import LocalStore
+from calotype.stores.shelf import Shelf
 from calotype.telemetry.callers import DeprecatedCalls
 from calotype.telemetry.log import RequestLog
 
@@ -40,29 +42,56 @@ log = logging.getLogger("calotype")
 _COMPUTE_V2 = re.compile(r"/v2/[0-9a-f-]+/images(/.*)?$")
 
 
+class Parts(NamedTuple):
+    """What a worker is made of below its APIs; a command that works on images is made of the same."""
+
+    database: Database
+    shelf: Shelf
+    holder: Holder
+    policy: Policy
+    intake: Intake
+    library: Library
+    sharing: Sharing
+    transfer: Transfer
+    locations: Locations
+
+    @property
+    def living(self) -> list["Part"]:
+        """Those that have to be opened, in order."""
+        return [self.database, self.shelf, self.holder]
+
+
+def assemble(settings: Settings) -> Parts:
+    """The parts, connected with one another and not yet open."""
+    database = connect(settings)
+    shelf = Shelf(settings)
+    holder = Holder(database, settings.directory / "run")
+    policy = Policy()
+    intake = Intake(database, shelf)
+    library = Library(database, policy, intake, settings.image)
+    sharing = Sharing(database, library, policy, settings.image)
+    transfer = Transfer(database, library, shelf, intake, holder, settings.image)
+    locations = Locations(database, library, shelf, intake)
+    return Parts(database, shelf, holder, policy, intake, library, sharing, transfer, locations)
+
+
 def build(settings: Settings) -> ASGIApp:
     """The application of one worker; it connects and starts its background work at the ASGI lifespan's start-up."""
-    database = connect(settings)
-    store = LocalStore(settings.images)
-    tokens = Tokens(database, settings.identity)
-    accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
-    policy = Policy()
-    library = Library(database, policy, store, settings.image)
-    sharing = Sharing(database, library, policy, settings.image)
-    holder = Holder(database, settings.directory / "run")
-    transfer = Transfer(database, library, store, holder, settings.image)
-    sweeper = Sweeper(database, store, holder, tokens)
+    parts = assemble(settings)
+    tokens = Tokens(parts.database, settings.identity)
+    accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
+    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, tokens)
     deprecated = DeprecatedCalls()
 
-    compute = ComputeAPI(settings, tokens, library, deprecated)
-    image = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer))
+    compute = ComputeAPI(settings, tokens, parts.library, deprecated)
+    image = ImageApp(ImageAPI(settings, tokens, parts.library, parts.sharing, parts.transfer, parts.locations))
     identity = IdentityAPI(settings, tokens, accounts)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
-    return Lifespan(app, [lines, database, store, tokens, holder, sweeper, deprecated])
+    return Lifespan(app, [lines, *parts.living, tokens, sweeper, deprecated])
 
 
 class Part(Protocol):

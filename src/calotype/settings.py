@@ -4,6 +4,7 @@ A variable is named after its place in the tree: `compute.link_prefix` is `CALOT
 Later sources win: file, then environment, then flags.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,10 @@ import msgspec
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
+
+IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-download")
+
+_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -83,6 +88,34 @@ class Image(Section, frozen=True):
     """The most operations in one PATCH."""
     max_request_id: int = 64
     """The longest request id accepted from a client; 0 is no limit."""
+    default_store: str = ""
+    """The store for data that names none; empty: the first `file` store of the configuration."""
+    location_quota: int = 10
+    """Locations per image; negative is unlimited."""
+    show_direct_url: bool = False
+    """Show the URL of an image's data as `direct_url`."""
+    show_locations: bool = False
+    """Show the URLs of an image's data as `locations` and take changes of them (Glance: show_multiple_locations)."""
+
+
+class Store(Section, frozen=True):
+    """One named store."""
+
+    type: Literal["file", "http"] = "file"
+    """`file`: a directory. `http`: URLs that clients give, only to be read."""
+    directory: str = ""
+    """Where a `file` store keeps its data; empty: its name, in the data directory."""
+    description: str = ""
+    """What `info/stores` says of it."""
+    weight: int = 0
+    """Data is read from the store with the highest weight that has it."""
+
+
+class Imports(Section, frozen=True):
+    """Imports of image data (spec: image-v2 13)."""
+
+    methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    """The methods offered; `glance-download` is the one that is not by default."""
 
 
 class Identity(Section, frozen=True):
@@ -141,9 +174,12 @@ class Settings(Section, frozen=True):
     """Believe `Forwarded` and `X-Forwarded-*` headers of a proxy in front."""
     compute: Compute = Compute()
     image: Image = Image()
+    imports: Imports = Imports()
     identity: Identity = Identity()
     log: Log = Log()
     tls: Tls = Tls()
+    stores: dict[str, Store] = {}
+    """Named stores, a table for each. Without any there is one store, DIR/images, and clients do not hear of it."""
 
     def __repr__(self) -> str:
         """Without the database's URL, which may hold a password."""
@@ -211,7 +247,24 @@ def _checked(settings: Settings) -> Settings:
             raise SettingsError(f"{name}: {value!r} is not a URL; it begins with http:// or https://")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key go together; one of them is missing")
+    _check_stores(settings)
+    for method in settings.imports.methods:
+        if method not in IMPORT_METHODS:
+            raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")
     return settings
+
+
+def _check_stores(settings: Settings) -> None:
+    for name in settings.stores:
+        if not _STORE_NAME.fullmatch(name) or name.startswith("os_glance_"):
+            raise SettingsError(
+                f"stores.{name}: a name is made of letters, digits, `.`, `_` and `-`; os_glance_ is taken"
+            )
+    files = [name for name, each in settings.stores.items() if each.type == "file"]
+    if settings.stores and not files:
+        raise SettingsError("stores: one of them has to be of the type `file`, for data that clients upload")
+    if settings.image.default_store and settings.image.default_store not in files:
+        raise SettingsError(f"image.default_store: {settings.image.default_store!r} is not one of the `file` stores")
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from calotype.database.engine import Database, Tally, tally
 from calotype.database.statements import Statement, Work
 from calotype.database.tables import image_properties, image_tags, loose_data, tombstones
 from calotype.images.errors import Conflict, ImageNotFound, StorageUnavailable
-from calotype.images.model import Filter, Image, Listing, with_property, with_tag
+from calotype.images.model import Filter, Image, Listing, Location, with_property, with_tag
 from calotype.settings import Settings
 from tests.support.catalogue import Run, an_image, fill, opened
 from tests.support.postgres import Postgres
 
 COUNT_PROPERTIES = Statement(select(func.count()).select_from(image_properties))
 COUNT_TAGS = Statement(select(func.count()).select_from(image_tags))
-LOOSE = Statement(select(loose_data.c.location, loose_data.c.image_id, loose_data.c.holder))
+LOOSE = Statement(select(loose_data.c.name, loose_data.c.image_id, loose_data.c.holder))
 TOMBSTONES = Statement(select(tombstones.c.image_id))
 
 
@@ -91,7 +91,7 @@ def test_a_change_of_no_image_is_not_found(database: Database, run: Run) -> None
 
 
 def test_a_removed_image_leaves_its_tombstone_and_its_data_loose(database: Database, run: Run) -> None:
-    image = an_image(location="file", properties={"a": "b"}, tags=["t"])
+    image = an_image(locations=[Location("local", "file")], properties={"a": "b"}, tags=["t"])
     run(database.write(rows.create, image))
     run(database.write(rows.remove, image.id, "", lambda found: found))
     assert run(find(database, image.id)) is None

@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -132,9 +133,32 @@ def test_check_does_not_create_the_file(tmp_path: Path) -> None:
 
 def test_check_of_an_older_database_names_the_command(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.upgrade(empty_url)
-    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
-    with pytest.raises(schema.SchemaError, match=r"at revision 0001 and .* needs 0002\. Run `calotype db upgrade`"):
+    current = schema.head()
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9999"))
+    with pytest.raises(
+        schema.SchemaError, match=rf"at revision {current} and .* needs 9999\. Run `calotype db upgrade`"
+    ):
         schema.check(empty_url)
+
+
+def test_the_data_of_the_first_tables_stays_where_it_is(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as first:
+        first.setattr(command, "upgrade", lambda config, _, upgrade=command.upgrade: upgrade(config, "0001"))
+        schema.upgrade(empty_url)
+    for name, size, location in (("full", 7, "'full.1'"), ("empty", "NULL", "NULL")):
+        _execute(
+            empty_url,
+            "INSERT INTO images (id, status, visibility, protected, os_hidden, min_disk, min_ram, size, created_at,"
+            f" updated_at, location, attempts, properties, tags) VALUES ('{name}', 'active', 'private', false, false,"
+            f" 0, 0, {size}, 1, 1, {location}, 2, '{{}}', '[]')",
+        )
+    _execute(empty_url, "INSERT INTO loose_data (location, image_id, holder, seen_at) VALUES ('x', 'full', 'h', 5)")
+    schema.upgrade(empty_url)
+    assert _select(empty_url, "SELECT id, locations, charged, reserved FROM images ORDER BY id") == [
+        ("empty", "[]", 0, 0),
+        ("full", '[{"store":"local","name":"full.1"}]', 7, 0),
+    ]
+    assert _select(empty_url, "SELECT * FROM loose_data") == [("local", "x", "full", "h", 5)]
 
 
 @pytest.mark.parametrize("verb", [schema.check, schema.upgrade])
@@ -218,7 +242,9 @@ def _sqlite_definitions(path: Path) -> dict[str, str]:
 
 def _postgresql_definitions(postgres: Postgres, url: str) -> list[list[tuple[Any, ...]]]:
     name = url.rpartition("/")[2]
-    columns = """SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default,
+    # A dropped column leaves its number, so the place is counted.
+    columns = """SELECT table_name, column_name,
+        row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position), data_type, is_nullable, column_default,
         collation_name FROM information_schema.columns
         WHERE table_schema = 'public' AND table_name <> 'alembic_version'"""
     indexes = """SELECT tablename, indexname, indexdef FROM pg_indexes

@@ -245,7 +245,7 @@ def test_leftovers_of_a_kill_between_a_remove_and_its_file(start: Start) -> None
     assert site.put(image, DATA).status_code == 204
     site.server.kill()
     with sqlite3.connect(site.server.data / "calotype.db") as file:
-        file.execute("INSERT INTO loose_data VALUES (?, ?, '', 0)", (image, image))
+        file.execute("INSERT INTO loose_data VALUES ('local', ?, ?, '', 0)", (image, image))
         file.execute("DELETE FROM images WHERE id = ?", (image,))
     file.close()
     site.server.start()

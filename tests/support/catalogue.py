@@ -57,7 +57,6 @@ def an_image(**given: Any) -> Image:
         "os_hash_value": None,
         "created_at": moment,
         "updated_at": moment,
-        "location": None,
         "upload": None,
         "attempts": 0,
         "properties": {},

@@ -18,10 +18,11 @@ from calotype.database.connect import connect
 from calotype.database.engine import Tally, tally
 from calotype.database.tables import metadata
 from calotype.images.errors import StorageUnavailable
+from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image
 from calotype.settings import Settings
-from calotype.stores.local import LocalStore
+from calotype.stores.shelf import Shelf
 from calotype.telemetry.callers import DeprecatedCalls
 
 DEMO = "4be0a6c1d2f34b0c9f3a2c1d0e5f6a7b"
@@ -58,8 +59,8 @@ class Service:
         metadata.create_all(engine)
         engine.dispose()
         self.database = connect(settings)
-        self.store = LocalStore(directory)
-        self.library = Library(self.database, Policy(), self.store, settings.image)
+        intake = Intake(self.database, Shelf(settings))
+        self.library = Library(self.database, Policy(), intake, settings.image)
         self.deprecated = DeprecatedCalls()
         self.api: Any = ComputeAPI(settings, Tokens(), self.library, self.deprecated)
         self.loop = asyncio.new_event_loop()

@@ -7,17 +7,11 @@ from typing import Any
 
 import httpx
 
-from calotype.access.policy import Policy
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
+from calotype.app import assemble
 from calotype.database import schema
-from calotype.database.connect import connect
-from calotype.images.holder import Holder
-from calotype.images.library import Library
-from calotype.images.sharing import Sharing
-from calotype.images.transfer import Transfer
 from calotype.settings import Settings
-from calotype.stores.local import LocalStore
 from tests.support.catalogue import Run
 from tests.support.compute import Tokens
 
@@ -29,17 +23,13 @@ class ImageService:
         settings = Settings(data=str(directory))
         schema.upgrade(settings.database_url)
         self._run = run
-        self._database = connect(settings)
-        store = LocalStore(settings.images)
-        holder = Holder(self._database, settings.directory / "run")
-        self._parts = (self._database, store, holder)
+        parts = assemble(settings)
+        self._database = parts.database
+        self._parts = parts.living
         for part in self._parts:
             run(part.open())
-        library = Library(self._database, Policy(), store, settings.image)
-        sharing = Sharing(self._database, library, Policy(), settings.image)
-        transfer = Transfer(self._database, library, store, holder, settings.image)
         tokens: Any = Tokens()
-        app: Any = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer))
+        app: Any = ImageApp(ImageAPI(settings, tokens, parts.library, parts.sharing, parts.transfer, parts.locations))
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calotype.example:8776")
 
     def close(self) -> None:

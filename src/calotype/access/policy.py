@@ -61,6 +61,7 @@ _WRITES = (
 _ADMIN_ONLY = (
     "publicize_image",
     "delete_image_location",
+    "get_image_location",
     "fetch_image_location",
     "tasks_api_access",
     "stores_info_detail",

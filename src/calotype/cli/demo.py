@@ -15,14 +15,11 @@ from rich.progress import track
 from calotype.access.accounts import Accounts
 from calotype.access.caller import Caller
 from calotype.access.passwords import Passwords
-from calotype.access.policy import Policy
-from calotype.database.connect import connect
+from calotype.app import assemble
 from calotype.images.errors import Conflict
-from calotype.images.holder import Holder
 from calotype.images.library import Library
 from calotype.images.transfer import Transfer
 from calotype.settings import Settings
-from calotype.stores.local import LocalStore
 
 IMAGES = (
     ("qcow2", "public", "admin"),
@@ -43,19 +40,16 @@ def add_images(settings: Settings) -> None:
 
 
 async def _add(settings: Settings) -> None:
-    database, store = connect(settings), LocalStore(settings.images)
-    holder = Holder(database, settings.directory / "run")
-    library = Library(database, Policy(), store, settings.image)
-    transfer = Transfer(database, library, store, holder, settings.image)
-    for part in (database, store, holder):
+    parts = assemble(settings)
+    for part in parts.living:
         await part.open()
     try:
-        accounts = Accounts(database, Passwords(settings.identity))
+        accounts = Accounts(parts.database, Passwords(settings.identity))
         projects = {name: (await accounts.find_project(name)).id for name in ("admin", "demo")}
         for disk_format, visibility, project in track(IMAGES, "Demo images", transient=True):
-            await _add_one(library, transfer, disk_format, visibility, projects[project])
+            await _add_one(parts.library, parts.transfer, disk_format, visibility, projects[project])
     finally:
-        for part in (holder, store, database):
+        for part in reversed(parts.living):
             await part.close()
 
 

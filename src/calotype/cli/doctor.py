@@ -17,7 +17,7 @@ from calotype.database.connect import connect
 from calotype.database.schema import SchemaError
 from calotype.images.errors import ImageError
 from calotype.settings import Settings, SettingsError
-from calotype.stores.local import LocalStore
+from calotype.stores.shelf import Shelf
 
 FREE_BYTES = 2**30
 
@@ -82,14 +82,14 @@ def _database(settings: Settings) -> Iterator[Finding]:
 async def _contents(settings: Settings) -> list[Finding]:
     """Images whose data is not there, and data that waits for its removal."""
     database = connect(settings)
-    store = LocalStore(settings.images)
+    shelf = Shelf(settings)
     await database.open()
     try:
         located = await database.all(rows.LOCATED, {})
         waiting = await database.all(loose.LIST, {})
     finally:
         await database.close()
-    wrong = [image_id for image_id, location, size in located if store.size(location) != size]
+    wrong = [image_id for image_id, locations, size in located if not await _whole(shelf, locations, size)]
     found: list[Finding] = [
         (True, f"{len(located)} images have their data, {len(waiting)} files are being written or removed")
     ]
@@ -97,6 +97,14 @@ async def _contents(settings: Settings) -> list[Finding]:
         text = f"{len(wrong)} of {len(located)} images have no data or data of another size, for example {wrong[0]}"
         found = [(False, f"{text}: restore the files of {settings.images} from a backup, or delete these images")]
     return found
+
+
+async def _whole(shelf: Shelf, locations: str, size: int) -> bool:
+    """Whether the data is as large as it should be at each location; `locations` is the column's text."""
+    try:
+        return all([await shelf[each.store].size(each.name) == size for each in rows.decode_locations(locations)])
+    except ImageError:
+        return False
 
 
 def _listening(settings: Settings) -> Iterator[Finding]:

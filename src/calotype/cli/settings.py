@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -24,11 +24,19 @@ def sample() -> str:
     for field in msgspec.structs.fields(tree.Settings):
         if isinstance(field.default, tree.Section):
             kind = type(field.default)
-            sections += ["", f"# {documents[kind.__name__, '']}", f"[{field.name}]"]
-            sections += [line for each in msgspec.structs.fields(kind) for line in _entry(documents, kind, each)]
+            sections += ["", f"# {documents[kind.__name__, '']}", f"[{field.name}]", *_entries(documents, kind)]
+        elif field.default_factory is dict:
+            # There is no such table by default: even uncommented, this stays what it is.
+            entries = _entries(documents, get_args(field.type)[1])
+            sections += ["", f"# {documents['Settings', field.name]}", f"#   [{field.name}.NAME]"]
+            sections += [line.replace("# ", "#   ", 1) for line in entries]
         else:
             top += _entry(documents, tree.Settings, field)
     return "\n".join((*top, *sections)) + "\n"
+
+
+def _entries(documents: dict[tuple[str, str], str], kind: type[msgspec.Struct]) -> list[str]:
+    return [line for each in msgspec.structs.fields(kind) for line in _entry(documents, kind, each)]
 
 
 def _entry(documents: dict[tuple[str, str], str], kind: type, field: Any) -> list[str]:

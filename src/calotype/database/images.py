@@ -9,13 +9,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, delete, select
 
+from calotype.database import loose
 from calotype.database.statements import Row, Statement, Work, inserted, updated
-from calotype.database.tables import image_members, image_properties, image_tags, images, loose_data, tombstones
+from calotype.database.tables import image_members, image_properties, image_tags, images, tombstones
 from calotype.images.errors import Conflict, ImageNotFound
-from calotype.images.model import Image, Received, now
+from calotype.images.model import Image, Location, now
 
 _decode_properties = msgspec.json.Decoder(dict[str, str]).decode
 _decode_tags = msgspec.json.Decoder(list[str]).decode
+decode_locations = msgspec.json.Decoder(list[Location]).decode
+_decode_location = msgspec.json.Decoder(Location).decode
 _encode = msgspec.json.Encoder().encode
 
 Change = Callable[[Image], Image]
@@ -29,7 +32,7 @@ def columns() -> Select[Any]:
         .where(image_members.c.image_id == images.c.id, image_members.c.member_id == bindparam("project"))
         .scalar_subquery()
     )
-    return select(*images.c, share)
+    return select(*(images.c[name] for name in _COLUMNS), share)
 
 
 def image(row: Row) -> Image:
@@ -39,21 +42,24 @@ def image(row: Row) -> Image:
     fields[_HIDDEN] = bool(fields[_HIDDEN])
     fields[_PROPERTIES] = _decode_properties(fields[_PROPERTIES])
     fields[_TAGS] = _decode_tags(fields[_TAGS])
+    fields[_LOCATIONS] = decode_locations(fields[_LOCATIONS])
+    if fields[_STAGED] is not None:
+        fields[_STAGED] = _decode_location(fields[_STAGED])
     return Image(*fields)
 
 
-_PROTECTED, _HIDDEN, _PROPERTIES, _TAGS = (
-    Image.__struct_fields__.index(name) for name in ("protected", "os_hidden", "properties", "tags")
+_COLUMNS = tuple(name for name in Image.__struct_fields__ if name in images.c)
+_PROTECTED, _HIDDEN, _PROPERTIES, _TAGS, _LOCATIONS, _STAGED = map(
+    _COLUMNS.index, ("protected", "os_hidden", "properties", "tags", "locations", "staged")
 )
 
 GET = Statement(columns().where(images.c.id == bindparam("id")))
-LOCATED = Statement(select(images.c.id, images.c.location, images.c.size).where(images.c.location.is_not(None)))
+LOCATED = Statement(select(images.c.id, images.c.locations, images.c.size).where(images.c.locations != "[]"))
 _LOCK = Statement(columns().where(images.c.id == bindparam("id")).with_for_update(of=images))
 _INSERT = inserted(images)
 _INSERT_PROPERTY = inserted(image_properties)
 _INSERT_TAG = inserted(image_tags)
 _INSERT_TOMBSTONE = inserted(tombstones)
-_INSERT_LOOSE = inserted(loose_data)
 _TAKEN = Statement(
     select(images.c.id)
     .where(images.c.id == bindparam("id"))
@@ -62,7 +68,6 @@ _TAKEN = Statement(
 _DELETE = Statement(delete(images).where(images.c.id == bindparam("id")))
 _DELETE_PROPERTIES = Statement(delete(image_properties).where(image_properties.c.image_id == bindparam("id")))
 _DELETE_TAGS = Statement(delete(image_tags).where(image_tags.c.image_id == bindparam("id")))
-_DELETE_LOOSE = Statement(delete(loose_data).where(loose_data.c.location == bindparam("location")))
 
 
 def create(new: Image) -> Work:
@@ -86,7 +91,7 @@ def change(image_id: str, project: str, mutate: Change) -> Work:
     """Apply `mutate` to the image and write the columns that differ; answers the new state."""
     old = yield from lock(image_id, project)
     new = mutate(old)
-    yield from _write(old, new)
+    yield from write(old, new)
     return new
 
 
@@ -96,49 +101,27 @@ def remove(image_id: str, project: str, check: Change) -> Work:
     check(old)
     yield _DELETE, {"id": image_id}
     yield _INSERT_TOMBSTONE, {"image_id": image_id, "deleted_at": now()}
-    if old.location:
-        yield _INSERT_LOOSE, {"location": old.location, "image_id": image_id, "holder": "", "seen_at": now()}
+    yield from loose.add(image_id, data_of(old))
     return old
 
 
-def begin_upload(image_id: str, project: str, holder: str, mutate: Change) -> Work:
-    """`mutate` names the data in `upload`; until the upload ends that data is loose and held by `holder`."""
-    new = yield from change(image_id, project, mutate)
-    yield _INSERT_LOOSE, {"location": new.upload, "image_id": image_id, "holder": holder, "seen_at": now()}
-    return new
-
-
-def finish_upload(image_id: str, upload: str, received: Received) -> Work:
-    """Make the written data the image's own; ImageNotFound if the image is gone, Conflict if the upload lost its place.
-
-    Only the columns that an upload owns are written, so that changes made meanwhile stay.
-    """
-    old = yield from lock(image_id, "")
-    if old.upload != upload:
-        raise Conflict(f"The upload of image {image_id} was given up because its server stopped answering.")
-    new = msgspec.structs.replace(
-        old, status="active", location=upload, upload=None, updated_at=now(), **msgspec.structs.asdict(received)
-    )
-    yield from _write(old, new)
-    yield _DELETE_LOOSE, {"location": upload}
-    return new
-
-
-def forget_upload(image_id: str, upload: str) -> Work:
-    """Let the image be uploaded to again, if it still waits for this upload."""
-    rows = yield _LOCK, {"id": image_id, "project": ""}
-    if rows and image(rows[0]).upload == upload:
-        yield updated(images, frozenset({"status", "upload"})), {"key_id": image_id, "status": "queued", "upload": None}
+def data_of(image: Image) -> list[Location]:
+    """All data that belongs to the image and to nothing else."""
+    return [*image.locations, image.staged] if image.staged else image.locations
 
 
 def _row(new: Image) -> dict[str, Any]:
-    row = {name: getattr(new, name) for name in images.c.keys()}  # noqa: SIM118 - a column collection iterates columns
-    row["properties"] = _encode(new.properties).decode()
-    row["tags"] = _encode(new.tags).decode()
+    row = {name: getattr(new, name) for name in _COLUMNS}
+    for name in ("properties", "tags", "locations"):
+        row[name] = _encode(row[name]).decode()
+    if new.staged is not None:
+        row["staged"] = _encode(new.staged).decode()
+    row["charged"] = (new.size or 0) * len(new.locations) + new.reserved
     return row
 
 
-def _write(old: Image, new: Image) -> Work:
+def write(old: Image, new: Image) -> Work:
+    """Write the columns that differ; `old` is locked."""
     before, after = _row(old), _row(new)
     changed = {name: value for name, value in after.items() if value != before[name]}
     if changed:

@@ -1,15 +1,18 @@
 """Data that no image refers to: being written, or left over. Nothing else in a store may be removed."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, delete, select
 
-from calotype.database.images import forget_upload
-from calotype.database.statements import Statement, Work, updated
+from calotype.database.statements import Statement, Work, inserted, updated
 from calotype.database.tables import loose_data
-from calotype.images.model import now
+from calotype.images.model import Location, now
 
 LIST = Statement(select(*loose_data.c))
-_LOCK = Statement(select(*loose_data.c).where(loose_data.c.location == bindparam("location")).with_for_update())
-_DELETE = Statement(delete(loose_data).where(loose_data.c.location == bindparam("location")))
+_KEY = (loose_data.c.store == bindparam("store"), loose_data.c.name == bindparam("name"))
+_INSERT = inserted(loose_data)
+_LOCK = Statement(select(*loose_data.c).where(*_KEY).with_for_update())
+_DELETE = Statement(delete(loose_data).where(*_KEY))
 _RENEW = Statement(
     loose_data.update().where(loose_data.c.holder == bindparam("of_holder")).values(seen_at=bindparam("seen_at"))
 )
@@ -20,18 +23,39 @@ def renew(holder: str) -> Work:
     yield _RENEW, {"of_holder": holder, "seen_at": now()}
 
 
-def give_up(location: str, image_id: str) -> Work:
-    """End an upload without success: the image can be uploaded to again, the data waits for its removal.
+def add(image_id: str, data: Iterable[Location], holder: str = "") -> Work:
+    """Note data of the image as loose: held by a worker that writes it, or by nobody and to be removed."""
+    yield (
+        _INSERT,
+        [
+            {"store": each.store, "name": each.name, "image_id": image_id, "holder": holder, "seen_at": now()}
+            for each in data
+        ],
+    )
+
+
+def let_go(location: Location) -> Work:
+    """Nobody writes the data any more: it waits for its removal.
 
     Answers False, and does nothing, if the data is no longer loose: then it belongs to an image.
     """
-    yield from forget_upload(image_id, location)
-    if not (yield _LOCK, {"location": location}):
+    if not (yield _LOCK, _key(location)):
         return False
-    yield updated(loose_data, frozenset({"holder"})), {"key_location": location, "holder": ""}
+    yield (
+        updated(loose_data, frozenset({"holder"})),
+        {
+            "key_store": location.store,
+            "key_name": location.name,
+            "holder": "",
+        },
+    )
     return True
 
 
-def forget(location: str) -> Work:
-    """The data is removed."""
-    yield _DELETE, {"location": location}
+def take(location: Location) -> Work:
+    """The data is an image's own from now on, or it is removed."""
+    yield _DELETE, _key(location)
+
+
+def _key(location: Location) -> dict[str, str]:
+    return {"store": location.store, "name": location.name}

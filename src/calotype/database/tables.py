@@ -1,8 +1,8 @@
 """Every table, defined once. Times are whole microseconds since 1970, in UTC.
 
-The row of an image renders the image: `properties` and `tags` are JSON text. The tables `image_properties` and
-`image_tags` repeat them only to be searched. Text compares by code point on both databases, so that order and
-paging are the same everywhere.
+The row of an image renders the image: `properties`, `tags`, `locations` and `staged` are JSON text. The tables
+`image_properties` and `image_tags` repeat them only to be searched. Text compares by code point on both databases, so
+that order and paging are the same everywhere.
 """
 
 from sqlalchemy import (
@@ -55,11 +55,15 @@ images = Table(
     _text("os_hash_value", nullable=True),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    _text("location", nullable=True),
     _text("upload", nullable=True),
     Column("attempts", Integer, nullable=False),
     _text("properties"),
     _text("tags"),
+    _text("locations", server_default="[]"),
+    _text("staged", nullable=True),
+    Column("reserved", BigInteger, nullable=False, server_default="0"),
+    # What counts against the owner's storage quota: the size once for each location, and what is reserved.
+    Column("charged", BigInteger, nullable=False, server_default="0"),
     Index("images_newest", "created_at", "id"),
     Index("images_of_owner", "owner", "created_at", "id"),
     Index("images_by_visibility", "visibility", "created_at", "id"),
@@ -118,10 +122,46 @@ tombstones = Table(
 loose_data = Table(
     "loose_data",
     metadata,
-    _text("location", primary_key=True),
+    _text("store", primary_key=True),
+    _text("name", primary_key=True),
     _text("image_id"),
     _text("holder"),
     Column("seen_at", BigInteger, nullable=False),
+)
+
+# Work that outlives its request. `holder` runs it until `lease_until` and longer if it renews the lease; while the task
+# is pending that is the time before which nobody begins. `step` is how far a run came, for the next one to go on from.
+# `secret` is what only the work may see (a token); it goes when the task ends.
+tasks = Table(
+    "tasks",
+    metadata,
+    _text("id", primary_key=True),
+    _text("type"),
+    _text("status"),
+    _text("owner", nullable=True),
+    _text("user_id", nullable=True),
+    _text("request_id", nullable=True),
+    _text("image_id", nullable=True),
+    _text("input"),
+    _text("result", nullable=True),
+    _text("message"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    _text("step"),
+    _text("holder"),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("cancelled", Boolean, nullable=False),
+    _text("secret", nullable=True),
+    Index("tasks_newest", "created_at", "id"),
+    Index("tasks_of_image", "image_id", "created_at"),
+    Index("tasks_due", "status", "lease_until"),
+)
+
+# A row for each project that a storage quota was checked for: whoever checks holds it until the end of its transaction.
+quota_locks = Table(
+    "quota_locks", metadata, _text("project_id", primary_key=True), Column("held", BigInteger, nullable=False)
 )
 
 domains = Table(

@@ -51,7 +51,7 @@ class Holder:
             os.close(self._lock)
 
     @contextmanager
-    def uploading(self, image_id: str) -> Iterator[None]:
+    def writing(self, image_id: str) -> Iterator[None]:
         """Meanwhile what is written for the image is not left over."""
         self._uploads[image_id] += 1
         try:

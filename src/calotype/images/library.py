@@ -1,6 +1,5 @@
 """The verbs on images that do not touch their data. One rule for all: what cannot be seen does not exist."""
 
-import logging
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,21 +14,17 @@ from calotype.database.engine import Database
 from calotype.images import attributes
 from calotype.images.errors import (
     Forbidden,
-    ImageError,
     ImageNotFound,
     Invalid,
     LimitExceeded,
     NotAuthorized,
     NotFound,
 )
+from calotype.images.intake import Intake
 from calotype.images.model import Image, Listing, keepable, now
 from calotype.images.patch import Operation, apply, authorize_visibility
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
-from calotype.stores.local import LocalStore
-
-log = logging.getLogger("calotype.library")
-
 
 Check = Callable[[Image], None]
 
@@ -40,10 +35,10 @@ MAX_CONDITIONS = 32
 class Library:
     """The catalogue as a caller meets it."""
 
-    def __init__(self, database: Database, policy: Policy, store: LocalStore, limits: Limits) -> None:
+    def __init__(self, database: Database, policy: Policy, intake: Intake, limits: Limits) -> None:
         self._database = database
         self._policy = policy
-        self._store = store
+        self._intake = intake
         self._limits = limits
 
     async def show(self, caller: Caller, image_id: str) -> Image:
@@ -156,12 +151,8 @@ class Library:
             raise ImageNotFound(image_id)
         guarded = self.guarded(caller, "delete_image", _refuse_protected)
         image = await self._database.write(rows.remove, image_id, caller.project_id or "", guarded)
-        if image.location:
-            try:
-                await self._store.remove(image.location)
-            except ImageError as error:
-                # The image is gone whatever the store says; its data is loose, and the sweeper tries again.
-                log.warning("data %s of a deleted image stays for now: %s", image.location, error)
+        # The image is gone whatever the stores say; what they cannot remove now is loose, and the sweeper tries again.
+        await self._intake.erase(rows.data_of(image))
 
     async def tag(self, caller: Caller, image_id: str, tag: str) -> None:
         """Add a tag; nothing changes but `updated_at` if the image has it."""
@@ -227,7 +218,6 @@ def _new(caller: Caller, wanted: Mapping[str, Any]) -> Image:
         os_hash_value=None,
         created_at=moment,
         updated_at=moment,
-        location=None,
         upload=None,
         attempts=0,
         properties={name: value for name, value in wanted.items() if name not in attributes.BASE},

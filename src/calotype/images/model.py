@@ -21,13 +21,22 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 Kind = Literal["in", "eq", "neq", "gt", "gte", "lt", "lte", "property", "tag", "none"]
 
 
+class Location(msgspec.Struct, frozen=True):
+    """Where data lies: a store, and a name as that store understands it. `metadata` is what clients put beside it."""
+
+    store: str
+    name: str
+    metadata: dict[str, Any] = {}
+
+
 class Image(msgspec.Struct):
     """One image as it is kept; the fields are in the order of the columns of `database.tables.images`.
 
     Sizes are bytes, `min_ram` MiB, `min_disk` GiB, times whole microseconds since 1970 in UTC.
-    `location` names the stored data and `upload` the data being written, both as the store understands them, and one
-    is set at most. `attempts` counts the uploads begun. `share` is the state of the image's share with the project
-    that asks.
+    `locations` are the copies of the data in the order in which they were made, `staged` is data that waits for its
+    import, and `upload` names the data being written. `attempts` counts the names given to data, so that none is ever
+    used twice. `reserved` are bytes promised to data on its way. `share` is the state of the image's share with the
+    project that asks.
     """
 
     id: str
@@ -48,11 +57,13 @@ class Image(msgspec.Struct):
     os_hash_value: str | None
     created_at: int
     updated_at: int
-    location: str | None
     upload: str | None
     attempts: int
     properties: dict[str, str]
     tags: list[str]
+    locations: list[Location] = []
+    staged: Location | None = None
+    reserved: int = 0
     share: MemberStatus | None = None
 
 

@@ -1,54 +1,101 @@
-"""The path of uploaded bytes: written, hashed and inspected side by side, in order, two blocks in memory at most."""
+"""The path of data on its way in: written and examined side by side, in order, two blocks in memory at most."""
 
 import asyncio
 import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 from calotype.images.errors import Invalid, LimitExceeded
 from calotype.images.inspect import Inspection
 from calotype.images.model import Image, Received
 from calotype.settings import Image as Limits
-from calotype.stores.local import Writer
+from calotype.stores.base import Writer
 
+BLOCK = 1024 * 1024
 HASH = "sha512"
 
 
-class Stream:
-    """One upload's bytes. `declared` is their announced number, None if unknown."""
+class Bounds(NamedTuple):
+    """How much data may come, in bytes: what was announced (None if unknown), the largest image, the quota's rest."""
 
-    def __init__(self, writer: Writer, image: Image, declared: int | None, limits: Limits, threads: Executor) -> None:
-        self._writer = writer
-        self._declared = declared
-        self._cap = limits.size_cap
-        self._threads = threads
+    declared: int | None
+    cap: int
+    quota: int | None = None
+
+    def check(self, size: int) -> None:
+        """Raise Invalid or LimitExceeded as soon as `size` bytes are too many."""
+        if self.declared is not None and size > self.declared:
+            raise Invalid(f"Size exceeds: expected {self.declared} bytes, got {size} bytes")
+        if size > self.cap:
+            raise LimitExceeded("The incoming image is too large: The provided image is too large.")
+        if self.quota is not None and size > self.quota:
+            raise over_quota(size, self.quota)
+
+    def check_end(self, size: int) -> None:
+        """Raise Invalid unless `size` bytes are all."""
+        if self.declared is not None and size != self.declared:
+            raise Invalid(f"Size mismatch: expected {self.declared} bytes, got {size} bytes")
+
+
+def over_quota(size: int, remaining: int) -> LimitExceeded:
+    """The refusal of data that the owner's storage quota does not hold."""
+    return LimitExceeded(
+        f"Image exceeds the storage quota: The size of the data {size} will exceed the limit. "
+        f"{max(remaining, 0)} bytes remaining."
+    )
+
+
+class Examination:
+    """What is found out about data while it passes: its hashes, its format, the disk size inside."""
+
+    def __init__(self, image: Image, limits: Limits) -> None:
         self._inspection = Inspection(
             image.disk_format or "", image.container_format or "", limits.require_format_match
         )
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._digest = hashlib.new(HASH)
-        self._size = 0
+        self.feeds: tuple[Callable[[bytes], None], ...] = (
+            self._md5.update,
+            self._digest.update,
+            self._inspection.feed,
+        )
+
+    def verdict(self, size: int) -> Received:
+        """What is known after the last byte; raises ContentRefused."""
+        virtual_size = self._inspection.verdict()
+        return Received(size, self._md5.hexdigest(), HASH, self._digest.hexdigest(), virtual_size)
+
+
+class Stream:
+    """One stream of bytes into a store; `feeds` see every block."""
+
+    def __init__(
+        self, writer: Writer, bounds: Bounds, threads: Executor, feeds: tuple[Callable[[bytes], None], ...] = ()
+    ) -> None:
+        self._writer = writer
+        self._bounds = bounds
+        self._threads = threads
+        self._feeds = (writer.write, *feeds)
+        self.size = 0
         self._pending: list[asyncio.Future[None]] = []
 
     async def put(self, block: bytes) -> None:
         """Take the next block while the one before is still being worked on; raises what that one met."""
-        self._size += len(block)
-        if self._declared is not None and self._size > self._declared:
-            raise Invalid(f"Size exceeds: expected {self._declared} bytes, got {self._size} bytes")
-        if self._size > self._cap:
-            raise LimitExceeded("The incoming image is too large: The provided image is too large.")
+        self.size += len(block)
+        self._bounds.check(self.size)
         await self._settle()
         loop = asyncio.get_running_loop()
-        work = (self._writer.write, self._md5.update, self._digest.update, self._inspection.feed)
-        self._pending = [loop.run_in_executor(self._threads, each, block) for each in work]
+        self._pending = [loop.run_in_executor(self._threads, feed, block) for feed in self._feeds]
 
-    async def end(self) -> Received:
-        """Judge the whole and make it durable; raises Invalid, ContentRefused, StorageFull, StorageUnavailable."""
+    async def end(self) -> None:
+        """Everything has come; raises Invalid if it has not."""
         await self._settle()
-        if self._declared is not None and self._size != self._declared:
-            raise Invalid(f"Size mismatch: expected {self._declared} bytes, got {self._size} bytes")
-        virtual_size = self._inspection.verdict()
+        self._bounds.check_end(self.size)
+
+    async def commit(self) -> None:
+        """Make it durable; raises StorageFull, StorageUnavailable."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._writer.commit)
-        return Received(self._size, self._md5.hexdigest(), HASH, self._digest.hexdigest(), virtual_size)
 
     async def cancel(self) -> None:
         """Stop and leave nothing behind."""
@@ -62,3 +109,17 @@ class Stream:
             for outcome in done:
                 if isinstance(outcome, BaseException):
                     raise outcome
+
+
+async def blocks(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """The same bytes in pieces of at least BLOCK bytes, the last one excepted: large enough to be worth a thread."""
+    waiting: list[bytes] = []
+    length = 0
+    async for chunk in chunks:
+        waiting.append(chunk)
+        length += len(chunk)
+        if length >= BLOCK:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    if length:
+        yield b"".join(waiting)

@@ -1,4 +1,4 @@
-"""Image data in and out, in bounded memory; `stream.py` is where the bytes are written, hashed and inspected.
+"""Image data in and out, in bounded memory; `intake.py` is where the bytes go, `stream.py` where they are examined.
 
 An upload owns its image from `queued` to `active` by the name of its data (`Image.upload`). It makes the data durable
 before the row that refers to it, and writes only the columns that are its own.
@@ -6,152 +6,183 @@ before the row that refers to it, and writes only the columns that are its own.
 
 import asyncio
 import logging
-import os
-from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.database import images as rows
-from calotype.database import loose
+from calotype.database import uploads
 from calotype.database.engine import Database
 from calotype.images.errors import (
     Conflict,
     Forbidden,
     Gone,
-    ImageError,
     ImageNotFound,
     Invalid,
     StorageUnavailable,
 )
 from calotype.images.holder import Holder
+from calotype.images.intake import Intake
 from calotype.images.library import Library
-from calotype.images.model import Image, Received, keepable, now
-from calotype.images.stream import Stream
+from calotype.images.model import Image, Location, keepable, now
+from calotype.images.stream import Bounds, Examination
 from calotype.settings import Image as Limits
-from calotype.stores.local import LocalStore
-
-BLOCK = 1024 * 1024
+from calotype.stores.shelf import Shelf
 
 log = logging.getLogger("calotype.transfer")
 
 
-class Transfer:
-    """Uploads and downloads as a caller meets them."""
+class Data(NamedTuple):
+    """Data to send: `size` bytes, as a file of this host if there is one, and piece by piece from `start` to `stop`."""
 
-    def __init__(self, database: Database, library: Library, store: LocalStore, holder: Holder, limits: Limits) -> None:
+    size: int
+    path: Path | None
+    read: Callable[[int, int], AsyncGenerator[bytes]]
+
+
+class Transfer:
+    """Uploads, stagings and downloads as a caller meets them."""
+
+    def __init__(
+        self, database: Database, library: Library, shelf: Shelf, intake: Intake, holder: Holder, limits: Limits
+    ) -> None:
         self._database = database
         self._library = library
-        self._store = store
+        self._shelf = shelf
+        self._intake = intake
         self._holder = holder
         self._limits = limits
-        self._threads = ThreadPoolExecutor(max(8, 4 * (os.cpu_count() or 1)), thread_name_prefix="transfer")
 
-    async def upload(self, caller: Caller, image_id: str, chunks: AsyncIterator[bytes], declared: int | None) -> None:
-        """Store the data of a queued image; `declared` is its size in bytes, None if unknown.
+    async def upload(
+        self,
+        caller: Caller,
+        image_id: str,
+        chunks: AsyncIterator[bytes],
+        declared: int | None,
+        store: str | None = None,
+    ) -> None:
+        """Store the data of a queued image; `declared` is its size in bytes, None if unknown; `store` a named store.
 
         Raises ImageNotFound, NotAuthorized, Conflict, Invalid, LimitExceeded, ContentRefused, StorageFull,
         StorageUnavailable, Gone; whatever `chunks` raises when the client vanishes goes through. After any of them
         the image is queued again and nothing of the data is left.
         """
+        async with self._writing(caller, image_id, "upload_image", store or self._shelf.default, _start_upload) as (
+            image,
+            location,
+        ):
+            bounds = Bounds(declared, self._limits.size_cap)
+            received = await self._intake.examine(location, chunks, bounds, Examination(image, self._limits))
+            await self._database.write(uploads.finish, image_id, location, received)
+
+    async def stage(self, caller: Caller, image_id: str, chunks: AsyncIterator[bytes], declared: int | None) -> None:
+        """Keep data for an import to come (spec: image-v2 12.3); raises as `upload`."""
+        async with self._writing(caller, image_id, "modify_image", self._shelf.default, _start_staging) as (
+            _,
+            location,
+        ):
+            size = await self._intake.keep(location, chunks, Bounds(declared, self._limits.size_cap))
+            await self._database.write(uploads.finish_staging, image_id, location, size)
+
+    @asynccontextmanager
+    async def _writing(
+        self, caller: Caller, image_id: str, rule: str, store: str, start: Callable[[Image], Image]
+    ) -> AsyncIterator[tuple[Image, Location]]:
+        """Begin to write; whatever goes wrong then, also with an outcome that nobody learnt, ends as it should.
+
+        Giving up is safe in each case: it does nothing to data that an image has taken.
+        """
         if not keepable(image_id):
             raise ImageNotFound(image_id)
-        guarded = self._library.guarded(caller, "upload_image", _start)
-        with self._holder.uploading(image_id):
-            image = await self._database.write(
-                rows.begin_upload, image_id, caller.project_id or "", self._holder.id, guarded
+        guarded = self._library.guarded(caller, rule, start)
+        with self._holder.writing(image_id):
+            image: Image = await self._database.write(
+                uploads.begin, image_id, caller.project_id or "", self._holder.id, store, guarded
             )
-            received = await self._receive(image, chunks, declared)
-            await self._finish(image, received)
+            location = Location(store, image.upload or "")
+            try:
+                yield image, location
+            except BaseException as error:
+                await asyncio.shield(self._intake.give_up(image_id, location))
+                if isinstance(error, ImageNotFound):
+                    raise Gone(
+                        f"Image {image_id} could not be found after upload. The image may have been deleted during "
+                        "the upload, cleaning up the chunks uploaded."
+                    ) from None
+                raise
 
-    async def _receive(self, image: Image, chunks: AsyncIterator[bytes], declared: int | None) -> Received:
-        """Everything up to durable data under the upload's name; on failure the upload is given up."""
-        stream: Stream | None = None
-        try:
-            stream = await self._stream(image, declared)
-            async with aclosing(_blocks(chunks)) as blocks:
-                async for block in blocks:
-                    await stream.put(block)
-            return await stream.end()
-        except BaseException:
-            await asyncio.shield(self._give_up(image, stream))
-            raise
+    async def download(
+        self, caller: Caller, image_id: str, prefer: list[str] | None = None
+    ) -> tuple[Image, Data | None]:
+        """The image and its data, None if it has none; raises ImageNotFound, Forbidden, NotAuthorized.
 
-    async def _stream(self, image: Image, declared: int | None) -> Stream:
-        loop = asyncio.get_running_loop()
-        writer = await loop.run_in_executor(self._threads, self._store.writer, image.upload or "")
-        return Stream(writer, image, declared, self._limits, self._threads)
-
-    async def _finish(self, image: Image, received: Received) -> None:
-        """Give the data to the image. An error that leaves the outcome open leaves the data to the sweeper."""
-        try:
-            await self._database.write(rows.finish_upload, image.id, image.upload or "", received)
-        except ImageNotFound:
-            await asyncio.shield(self._give_up(image, None))
-            raise Gone(
-                f"Image {image.id} could not be found after upload. The image may have been deleted during the "
-                "upload, cleaning up the chunks uploaded."
-            ) from None
-        except Conflict:
-            await asyncio.shield(self._give_up(image, None))
-            raise
-
-    async def _give_up(self, image: Image, stream: Stream | None) -> None:
-        location = image.upload or ""
-        try:
-            if stream is not None:
-                await stream.cancel()
-            if await self._database.write(loose.give_up, location, image.id):
-                await self._store.remove(location)
-                await self._database.write(loose.forget, location)
-        except ImageError as error:
-            log.warning("leftover data %s is left to the sweeper: %s", location, error)
-
-    async def download(self, caller: Caller, image_id: str) -> tuple[Image, Path | None]:
-        """The image and its file, None if it has no data; raises ImageNotFound, Forbidden, NotAuthorized."""
+        Locations in the stores `prefer` are tried first, then the others by the weights of their stores.
+        """
         image = await self._library.show(caller, image_id)
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         self._library.authorize("download_image", caller, image)
-        location = image.location
-        if location is None:
+        if not image.locations:
             return image, None
-        size = self._store.size(location)
-        if size is None:
+        found = await self._find(image, prefer or [])
+        if found is None:
             # Either the image was deleted since it was read, which this tells, or its data was lost.
             image = await self._library.show(caller, image_id)
             log.error("the data of image %s is missing", image_id)
-            return image, None
-        if size != image.size:
-            log.error("image %s should have %s bytes of data and has %s", image_id, image.size, size)
-            raise StorageUnavailable(f"The data of image {image_id} is damaged.")
-        return image, self._store.path(location)
+        return image, found
+
+    async def _find(self, image: Image, prefer: list[str]) -> Data | None:
+        """The first location that delivers; StorageUnavailable if one might have and cannot."""
+        places = self._shelf.ordered(image.locations)
+        if prefer:
+            places = sorted(places, key=lambda each: prefer.index(each.store) if each.store in prefer else len(prefer))
+        failure: StorageUnavailable | None = None
+        for place in places:
+            try:
+                store = self._shelf[place.store]
+                size = await store.size(place.name)
+            except StorageUnavailable as error:
+                failure = error
+                continue
+            if size is None:
+                continue
+            if size == image.size:
+                return Data(size, store.path(place.name), _reader(store.read, place.name))
+            log.error("image %s should have %s bytes of data and has %s in %s", image.id, image.size, size, place.store)
+            failure = StorageUnavailable(f"The data of image {image.id} is damaged.")
+        if failure is not None:
+            raise failure
+        return None
 
 
-def _start(image: Image) -> Image:
-    """The image as an upload begins; its data gets a name that was never used before."""
+def _reader(
+    read: Callable[[str, int, int], AsyncGenerator[bytes]], name: str
+) -> Callable[[int, int], AsyncGenerator[bytes]]:
+    return lambda start, stop: read(name, start, stop)
+
+
+def _start_upload(image: Image) -> Image:
+    """The image as an upload begins."""
     if image.status != "queued":
         raise Conflict(f"Image status transition from {image.status} to saving is not allowed")
     missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
     if missing:
         noun = "Properties" if len(missing) > 1 else "Property"
         raise Invalid(f"{noun} {', '.join(missing)} must be set prior to saving data.")
+    return named(image, status="saving")
+
+
+def _start_staging(image: Image) -> Image:
+    """The image as its staging begins."""
+    if image.status != "queued":
+        raise Conflict(f"Image status transition from {image.status} to uploading is not allowed")
+    return named(image, status="uploading")
+
+
+def named(image: Image, **changes: object) -> Image:
+    """The image with a name in `upload` that was never given to data before."""
     name = image.id if image.attempts == 0 else f"{image.id}.{image.attempts}"
-    return msgspec.structs.replace(image, status="saving", upload=name, attempts=image.attempts + 1, updated_at=now())
-
-
-async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """The same bytes in pieces of at least BLOCK bytes, the last one excepted: large enough to be worth a thread."""
-    waiting: list[bytes] = []
-    length = 0
-    async for chunk in chunks:
-        waiting.append(chunk)
-        length += len(chunk)
-        if length >= BLOCK:
-            yield b"".join(waiting)
-            waiting, length = [], 0
-    if length:
-        yield b"".join(waiting)
+    return msgspec.structs.replace(image, upload=name, attempts=image.attempts + 1, updated_at=now(), **changes)

@@ -8,7 +8,9 @@ from calotype.database import loose
 from calotype.database.engine import Database
 from calotype.images.errors import ImageError
 from calotype.images.holder import Holder
-from calotype.stores.local import LocalStore
+from calotype.images.intake import Intake
+from calotype.images.model import Location
+from calotype.stores.shelf import Shelf
 from calotype.telemetry.background import every
 
 INTERVAL = 30.0
@@ -20,9 +22,10 @@ log = logging.getLogger("calotype.sweeper")
 class Sweeper:
     """Sweeps once before the first request is served, then every INTERVAL seconds; looks after the database, too."""
 
-    def __init__(self, database: Database, store: LocalStore, holder: Holder, tokens: Tokens) -> None:
+    def __init__(self, database: Database, shelf: Shelf, intake: Intake, holder: Holder, tokens: Tokens) -> None:
         self._database = database
-        self._store = store
+        self._shelf = shelf
+        self._intake = intake
         self._holder = holder
         self._tokens = tokens
         self._tasks: list[asyncio.Task[None]] = []
@@ -45,39 +48,35 @@ class Sweeper:
         try:
             # Whoever dies after this look is left to the next round: his last uploads may be missing from the list.
             dead = self._holder.dead()
-            partials = await self._store.partials()
+            partials = [(name, each) for name, store in self._shelf.all() for each in await store.partials()]
             rows = await self._database.all(loose.LIST, {})
             removed = [
-                await self._remove(location, image_id)
-                for location, image_id, holder, seen_at in rows
+                await self._remove(Location(store, name), image_id)
+                for store, name, image_id, holder, seen_at in rows
                 if not self._holder.lives(image_id, holder, seen_at)
             ]
             if all(removed):
                 self._holder.bury(dead)
             # A row is there before its file, so a file without one is nobody's.
-            for name in {*partials} - {location for location, *_ in rows}:
-                await self._discard(name)
+            for place in {*partials} - {(store, name) for store, name, *_ in rows}:
+                await self._discard(*place)
             await self._tokens.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
 
-    async def _remove(self, location: str, image_id: str) -> bool:
+    async def _remove(self, location: Location, image_id: str) -> bool:
         """Whether it worked; data that cannot be removed does not keep the rest from it."""
         try:
-            # The order keeps an upload that only seemed dead from becoming an image without data: once it is given
-            # up it cannot be finished, and only then does its data go.
-            if await self._database.write(loose.give_up, location, image_id):
-                await self._store.remove(location)
-                await self._database.write(loose.forget, location)
-                log.info("removed leftover data %s of image %s", location, image_id)
+            if await self._intake.bury(image_id, location):
+                log.info("removed leftover data %s of image %s", location.name, image_id)
         except ImageError as error:
-            log.warning("leftover data %s of image %s stays for now: %s", location, image_id, error)
+            log.warning("leftover data %s of image %s stays for now: %s", location.name, image_id, error)
             return False
         return True
 
-    async def _discard(self, name: str) -> None:
+    async def _discard(self, store: str, name: str) -> None:
         try:
-            await self._store.discard(name)
+            await self._shelf[store].discard(name)
             log.info("removed unfinished data %s, which no row knows", name)
         except ImageError as error:
             log.warning("unfinished data %s stays for now: %s", name, error)

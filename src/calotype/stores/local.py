@@ -12,9 +12,10 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from calotype.images.errors import StorageFull, StorageUnavailable
 
@@ -22,10 +23,14 @@ log = logging.getLogger("calotype.stores")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_PIECE = 256 * 1024
 
 
 class LocalStore:
     """The data of images under one directory."""
+
+    kind = "file"
+    read_only = False
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -49,13 +54,34 @@ class LocalStore:
         """Where the committed data of `name` lies."""
         return self._directory / name
 
-    def size(self, name: str) -> int | None:
+    async def size(self, name: str) -> int | None:
         """Bytes of the committed data, None if there is none; raises StorageUnavailable."""
         with _worded():
             try:
                 return self.path(name).stat().st_size
             except FileNotFoundError:
                 return None
+
+    async def read(self, name: str, start: int, stop: int) -> AsyncGenerator[bytes]:
+        """The bytes from `start` to before `stop`; raises StorageUnavailable, also when there are fewer."""
+        with _worded():
+            file = await asyncio.to_thread(open, self.path(name), "rb", buffering=0)
+        with file, _worded():
+            file.seek(start)
+            while start < stop:
+                piece = await asyncio.to_thread(file.read, min(_PIECE, stop - start))
+                if not piece:
+                    raise StorageUnavailable(f"The data {name} ends before its end.")
+                start += len(piece)
+                yield piece
+
+    def url(self, name: str) -> str:
+        """`file:///…`"""
+        return self.path(name).absolute().as_uri()
+
+    def properties(self) -> dict[str, Any]:
+        """Where it is, and the size of the pieces in which it is read."""
+        return {"data_dir": str(self._directory.absolute()), "chunk_size": _PIECE, "thin_provisioning": False}
 
     async def partials(self) -> list[str]:
         """The names under which data is being written, or was when its writer died."""

@@ -4,9 +4,11 @@ from typing import Any
 
 from calotype.access.tokens import Tokens
 from calotype.api.image.schemas import ImageValidator, documents
+from calotype.api.image.views import ImageView
 from calotype.api.wire import Request, base_url, decode
 from calotype.images.errors import Invalid
 from calotype.images.library import Library
+from calotype.images.locations import Locations
 from calotype.images.sharing import Sharing
 from calotype.images.transfer import Transfer
 from calotype.settings import Settings
@@ -16,13 +18,21 @@ class ImageAPI:
     """The parts that the API is given, and the questions that its handlers put to a request."""
 
     def __init__(
-        self, settings: Settings, tokens: Tokens, library: Library, sharing: Sharing, transfer: Transfer
+        self,
+        settings: Settings,
+        tokens: Tokens,
+        library: Library,
+        sharing: Sharing,
+        transfer: Transfer,
+        locations: Locations,
     ) -> None:
         self.settings = settings
         self.tokens = tokens
         self.library = library
         self.sharing = sharing
         self.transfer = transfer
+        self.locations = locations
+        self.view = ImageView(settings.image, locations)
         self.validator = ImageValidator(settings.image)
         self.schemas = documents(settings.image)
 

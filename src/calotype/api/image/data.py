@@ -1,8 +1,7 @@
 """Image data (spec: image-v2 12): upload, download, ranges."""
 
-import asyncio
 from collections.abc import Iterable
-from pathlib import Path
+from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -11,18 +10,38 @@ from calotype.api.image import ranges
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused
 from calotype.api.wire import STATUS, Reply, Request
-
-_PIECE = 256 * 1024
+from calotype.images.errors import Invalid, NotFound
+from calotype.images.transfer import Data
 
 
 async def upload(api: ImageAPI, request: Request) -> Response:
     """PUT /v2/images/{image_id}/file"""
+    _check_type(request)
+    declared = _declared(request)
+    store = request.field(b"x-image-meta-store") if api.locations.stores_named else None
+    if store:
+        try:
+            api.locations.find_store(store)
+        except NotFound as error:
+            raise Invalid(error.text) from None
+    await api.transfer.upload(request.caller, request.parameters["image_id"], request.chunks(), declared, store)
+    return Reply(204)
+
+
+async def stage(api: ImageAPI, request: Request) -> Response:
+    """PUT /v2/images/{image_id}/stage"""
+    if "glance-direct" not in api.settings.imports.methods:
+        raise NotFound("'glance-direct' method is not available at this site.")
+    _check_type(request)
+    declared = _declared(request)
+    await api.transfer.stage(request.caller, request.parameters["image_id"], request.chunks(), declared)
+    return Reply(204)
+
+
+def _check_type(request: Request) -> None:
     content_type = request.field(b"content-type")
     if content_type is None or content_type.partition(";")[0].strip() != "application/octet-stream":
         raise Refused(415, f"Invalid content type {content_type}")
-    declared = _declared(request)
-    await api.transfer.upload(request.caller, request.parameters["image_id"], request.chunks(), declared)
-    return Reply(204)
 
 
 def _declared(request: Request) -> int | None:
@@ -41,27 +60,39 @@ def _declared(request: Request) -> int | None:
 
 async def download(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}/file"""
-    image, path = await api.transfer.download(request.caller, request.parameters["image_id"])
-    if b"prefer=" in request.scope["query_string"]:
-        raise Refused(400, "Store selection with 'prefer' needs several stores, and this site has one.")
-    if path is None or image.size is None:
+    prefer = _preferred(api, request)
+    image, data = await api.transfer.download(request.caller, request.parameters["image_id"], prefer)
+    if data is None:
         return Reply(204)
     headers = [(b"content-type", b"application/octet-stream")]
     if image.checksum:
         headers.append((b"content-md5", image.checksum.encode()))
-    span = ranges.wanted(request, image.size)
+    span = ranges.wanted(request, data.size)
     if span is None:
-        return File(path, (0, image.size), 200, headers)
+        return Sent(data, (0, data.size), 200, headers)
     start, end = span
-    headers.append((b"content-range", f"bytes {start}-{end - 1}/{image.size}".encode()))
-    return File(path, span, 206, headers)
+    headers.append((b"content-range", f"bytes {start}-{end - 1}/{data.size}".encode()))
+    return Sent(data, span, 206, headers)
 
 
-class File(Response):
-    """Bytes of a file. A whole file goes out by `http.response.pathsend` where the server can, in pieces otherwise."""
+def _preferred(api: ImageAPI, request: Request) -> list[str]:
+    """The stores that the client would like the data from (image-v2 12.5)."""
+    if b"prefer=" not in request.scope["query_string"]:
+        return []
+    names = [each for each in request.query_params.get("prefer", "").split(",") if each]
+    if not api.locations.stores_named:
+        raise Invalid("Store selection with 'prefer' needs several stores, and this site has one.")
+    for name in names:
+        if name not in api.locations.store_names():
+            raise Invalid(f"Store '{name}' is not configured.")
+    return names
 
-    def __init__(self, path: Path, span: ranges.Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.path = path
+
+class Sent(Response):
+    """Image data. A whole file goes out by `http.response.pathsend` where the server can, in pieces otherwise."""
+
+    def __init__(self, data: Data, span: ranges.Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.data = data
         self.span = span
         self.status_code = status
         self.background = None
@@ -71,19 +102,10 @@ class File(Response):
         """Send it; a slow reader holds one piece in memory."""
         scope[STATUS] = self.status_code
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if self.status_code == 200 and "http.response.pathsend" in scope.get("extensions", {}):
-            await send({"type": "http.response.pathsend", "path": str(self.path)})
-        else:
-            await self._send_pieces(send)
-
-    async def _send_pieces(self, send: Send) -> None:
-        start, end = self.span
-        with await asyncio.to_thread(open, self.path, "rb") as file:
-            file.seek(start)
-            while start < end:
-                piece = await asyncio.to_thread(file.read, min(_PIECE, end - start))
-                if not piece:
-                    raise OSError(f"{self.path} became shorter while it was sent")
-                start += len(piece)
+        if self.status_code == 200 and self.data.path and "http.response.pathsend" in scope.get("extensions", {}):
+            await send({"type": "http.response.pathsend", "path": str(self.data.path)})
+            return
+        async with aclosing(self.data.read(*self.span)) as pieces:
+            async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -8,7 +8,6 @@ from calotype.api.image.faults import Refused
 from calotype.api.wire import Request, json_reply
 from calotype.images.errors import Forbidden, Invalid, NotFound
 
-_NO_STORES = "Multi backend is not supported at this site."
 _NO_CACHE = "Caching via API is not supported at this site."
 
 
@@ -18,28 +17,9 @@ async def import_info(api: ImageAPI, request: Request) -> Response:
     return json_reply({"import-methods": methods})
 
 
-async def stores_info(api: ImageAPI, request: Request) -> Response:
-    """GET /v2/info/stores and DELETE /v2/stores/{store_id}/{image_id}"""
-    raise NotFound(_NO_STORES)
-
-
-async def stores_detail(api: ImageAPI, request: Request) -> Response:
-    """GET /v2/info/stores/detail"""
-    api.library.authorize("stores_info_detail", request.caller)
-    raise NotFound(_NO_STORES)
-
-
 async def usage(api: ImageAPI, request: Request) -> Response:
     """GET /v2/info/usage"""
     return json_reply({"usage": {}})
-
-
-async def stage(api: ImageAPI, request: Request) -> Response:
-    """PUT /v2/images/{image_id}/stage"""
-    content_type = request.field(b"content-type")
-    if content_type is None or content_type.partition(";")[0].strip() != "application/octet-stream":
-        raise Refused(415, f"Invalid content type {content_type}")
-    raise NotFound("'glance-direct' method is not available at this site.")
 
 
 async def import_image(api: ImageAPI, request: Request) -> Response:

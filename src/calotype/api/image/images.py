@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from calotype.api.image import patch, query, views
+from calotype.api.image import patch, query
 from calotype.api.image.api import ImageAPI
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.images import attributes
@@ -15,7 +15,7 @@ _SENT_LINKS = frozenset(attributes.LINKS)
 async def show(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}"""
     found = await api.library.show(request.caller, request.parameters["image_id"])
-    return json_reply(views.image(found))
+    return json_reply(api.view(found, request.caller))
 
 
 async def index(api: ImageAPI, request: Request) -> Response:
@@ -25,7 +25,7 @@ async def index(api: ImageAPI, request: Request) -> Response:
     found = await api.library.find(request.caller, listing, marker)
     last_id = found[-1].id if found else None
     document = {
-        "images": [views.image(each) for each in found],
+        "images": [api.view(each, request.caller) for each in found],
         "schema": "/v2/schemas/images",
         **query.links(asked, len(found), listing.limit or 0, last_id),
     }
@@ -38,7 +38,10 @@ async def create(api: ImageAPI, request: Request) -> Response:
     _check_new(api, body)
     made = await api.library.create(request.caller, body)
     url = f"{api.base(request)}/v2/images/{made.id}"
-    return json_reply(views.image(made), 201, ((b"location", url.encode()),))
+    headers = [(b"location", url.encode())]
+    if api.locations.stores_named:
+        headers.append((b"openstack-image-store-ids", ",".join(api.locations.store_names()).encode()))
+    return json_reply(api.view(made, request.caller), 201, headers)
 
 
 def _check_new(api: ImageAPI, body: dict[str, Any]) -> None:
@@ -58,7 +61,7 @@ async def update(api: ImageAPI, request: Request) -> Response:
     body = await api.json(request)
     operations = patch.operations(body, kind, api.validator, api.settings.image.max_operations)
     changed = await api.library.update(request.caller, request.parameters["image_id"], operations)
-    return json_reply(views.image(changed))
+    return json_reply(api.view(changed, request.caller))
 
 
 async def delete(api: ImageAPI, request: Request) -> Response:

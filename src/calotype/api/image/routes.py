@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from calotype.api.image import actions, data, discovery, elsewhere, images, members, tags
+from calotype.api.image import actions, data, discovery, elsewhere, images, members, stores, tags
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
 from calotype.api.wire import Call, Handler, Reply, Request, Routes, challenge, identity_url, json_reply
 from calotype.images.errors import Invalid
 
 NO_BODY = {"body": False}
+NOT_FOUND = "Failed to find image {}"
 UNKNOWN = "The resource could not be found."
 OF_MEMBERS = {"missing": "Image {} not found."}
 MEMBER = "/images/{image_id}/members/{member_id}"
@@ -36,9 +37,7 @@ ROUTES = Routes(
         Call("PUT", "/images/{image_id}/file", data.upload),
         Call("POST", "/images", images.create),
         Call("PATCH", "/images/{image_id}", images.update),
-        Call(
-            "DELETE", "/images/{image_id}", images.delete, {"missing": "Failed to find image {} to delete", **NO_BODY}
-        ),
+        Call("DELETE", "/images/{image_id}", images.delete, {"missing": NOT_FOUND + " to delete", **NO_BODY}),
         Call("PUT", "/images/{image_id}/tags/{tag}", tags.add, OF_MEMBERS | NO_BODY),
         Call("DELETE", "/images/{image_id}/tags/{tag}", tags.remove, OF_MEMBERS | NO_BODY),
         Call("GET", "/images/{image_id}/members", members.index, OF_MEMBERS | NO_BODY),
@@ -49,16 +48,16 @@ ROUTES = Routes(
         Call("POST", "/images/{image_id}/actions/deactivate", actions.deactivate, NO_BODY),
         Call("POST", "/images/{image_id}/actions/reactivate", actions.reactivate, NO_BODY),
         *(Call("GET", f"/schemas/{name}", schema(name), NO_BODY) for name in SCHEMAS),
-        Call("PUT", "/images/{image_id}/stage", elsewhere.stage),
+        Call("PUT", "/images/{image_id}/stage", data.stage),
         Call("POST", "/images/{image_id}/import", elsewhere.import_image),
         Call("GET", "/images/{image_id}/tasks", elsewhere.image_tasks, {"missing": UNKNOWN, **NO_BODY}),
         Call("GET", "/images/{image_id}/locations", elsewhere.get_locations),
         Call("POST", "/images/{image_id}/locations", elsewhere.add_location),
         Call("GET", "/info/import", elsewhere.import_info, NO_BODY),
-        Call("GET", "/info/stores", elsewhere.stores_info, NO_BODY),
-        Call("GET", "/info/stores/detail", elsewhere.stores_detail, NO_BODY),
+        Call("GET", "/info/stores", stores.index, NO_BODY),
+        Call("GET", "/info/stores/detail", stores.detail, NO_BODY),
         Call("GET", "/info/usage", elsewhere.usage),
-        Call("DELETE", "/stores/{store_id}/{image_id}", elsewhere.stores_info, NO_BODY),
+        Call("DELETE", "/stores/{store_id}/{image_id}", stores.remove, {"missing": NOT_FOUND, **NO_BODY}),
         Call("GET", "/tasks", elsewhere.tasks),
         Call("POST", "/tasks", elsewhere.create_task),
         Call("GET", "/tasks/{task_id}", elsewhere.task),

@@ -2,11 +2,44 @@
 
 from typing import Any
 
+from calotype.access.caller import Caller
 from calotype.api.wire import timestamp
-from calotype.images.model import Image, Membership
+from calotype.images.locations import Locations
+from calotype.images.model import Image, Location, Membership
+from calotype.settings import Image as Settings
 
 
-def image(found: Image) -> dict[str, Any]:
+class ImageView:
+    """Makes the documents of images as the settings want them shown."""
+
+    def __init__(self, settings: Settings, locations: Locations) -> None:
+        self._direct_url = settings.show_direct_url
+        self._locations = settings.show_locations
+        self._stores = locations.stores_named
+        self._where = locations
+        self._plain = not (self._direct_url or self._locations or self._stores)
+
+    def __call__(self, found: Image, caller: Caller) -> dict[str, Any]:
+        """The document of one image as the caller sees it."""
+        document = _image(found)
+        if self._plain:
+            return document
+        places = self._where.of(found, caller)
+        if self._stores and places:
+            document["stores"] = ",".join(dict.fromkeys(each.store for each in places))
+        if self._direct_url and places:
+            document["direct_url"] = self._where.url(places[0])
+        if self._locations:
+            document["locations"] = [self.location(each) for each in places]
+        return document
+
+    def location(self, place: Location) -> dict[str, Any]:
+        """The document of one location."""
+        metadata = {**place.metadata, "store": place.store} if self._stores else place.metadata
+        return {"url": self._where.url(place), "metadata": metadata}
+
+
+def _image(found: Image) -> dict[str, Any]:
     """The document of one image, additional properties beside the attributes."""
     path = f"/v2/images/{found.id}"
     return {
