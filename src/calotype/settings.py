@@ -4,11 +4,12 @@ A variable is named after its place in the tree: `compute.link_prefix` is `CALOT
 Later sources win: file, then environment, then flags.
 """
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,7 +22,14 @@ IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-downloa
 _STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
+HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?![0-9]+\Z|0x[0-9a-f]*\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?",
+    re.ASCII | re.IGNORECASE,
+)
+"""A name that nothing can take for an address: its last label is not a number."""
 
 _OTHER_VARIABLES = ("CALOTYPE_ADMIN_PASSWORD", "CALOTYPE_CONFIG", "CALOTYPE_TESTS_NO_SKIP")
 
@@ -133,6 +141,31 @@ class Identity(Section, frozen=True):
     """Passes of one Argon2id hash."""
 
 
+class Uris(Section, frozen=True):
+    """Which URLs may be read for users (spec: image-v2 13.3); a disallowed list counts if the allowed one is empty."""
+
+    allowed_schemes: tuple[Literal["http", "https"], ...] = ("http", "https")
+    """The schemes a URL may have."""
+    disallowed_schemes: tuple[str, ...] = ()
+    """The schemes it may not have."""
+    allowed_hosts: tuple[str, ...] = ()
+    """The only hosts that may be read, as the URL has them; they may have addresses that are not public."""
+    disallowed_hosts: tuple[str, ...] = ()
+    """Hosts that may not be read: as the URL has them, or addresses that a name resolves to."""
+    allowed_ports: tuple[Port, ...] = (80, 443)
+    """The ports that may be written in a URL."""
+    disallowed_ports: tuple[Port, ...] = ()
+    """The ports that may not."""
+    allowed_networks: tuple[str, ...] = ()
+    """Networks, as 10.20.0.0/24, that may be read although they are not public (private, loopback, link-local, ...)."""
+    redirects: Annotated[int, msgspec.Meta(ge=0, le=50)] = 5
+    """How many redirects of one request are followed; each target passes the same rules."""
+    connect_seconds: Seconds = 10.0
+    """How long each of these may take: finding the host's addresses, connecting, agreeing on TLS."""
+    read_seconds: Seconds = 30.0
+    """How long the head of an answer, and then each next piece of its body, may take."""
+
+
 class Log(Section, frozen=True):
     """What is written about each request."""
 
@@ -176,6 +209,7 @@ class Settings(Section, frozen=True):
     image: Image = Image()
     imports: Imports = Imports()
     identity: Identity = Identity()
+    uris: Uris = Uris()
     log: Log = Log()
     tls: Tls = Tls()
     stores: dict[str, Store] = {}
@@ -247,6 +281,7 @@ def _checked(settings: Settings) -> Settings:
             raise SettingsError(f"{name}: {value!r} is not a URL; it begins with http:// or https://")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key go together; one of them is missing")
+    _check_uris(settings.uris)
     _check_stores(settings)
     for method in settings.imports.methods:
         if method not in IMPORT_METHODS:
@@ -265,6 +300,31 @@ def _check_stores(settings: Settings) -> None:
         raise SettingsError("stores: one of them has to be of the type `file`, for data that clients upload")
     if settings.image.default_store and settings.image.default_store not in files:
         raise SettingsError(f"image.default_store: {settings.image.default_store!r} is not one of the `file` stores")
+
+
+def _check_uris(uris: Uris) -> None:
+    for scheme in uris.disallowed_schemes:
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
+            raise SettingsError(f"uris.disallowed_schemes: {scheme!r} is not a scheme; they are written as http is")
+    for name in ("allowed_hosts", "disallowed_hosts"):
+        for host in getattr(uris, name):
+            if not _is_host(host):
+                raise SettingsError(
+                    f"uris.{name}: {host!r} is neither a host name nor an address; "
+                    "no scheme, port, brackets or final dot, and non-ASCII names as xn--"
+                )
+    for network in uris.allowed_networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise SettingsError(f"uris.allowed_networks: {error}; for example 10.20.0.0/24") from None
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return "%" not in str(ipaddress.ip_address(text))
+    except ValueError:
+        return HOST_NAME.fullmatch(text) is not None
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -292,8 +352,13 @@ def _variables(environment: Mapping[str, str]) -> list[tuple[list[str], Any]]:
     for place, kind in _places():
         text = environment.get("CALOTYPE_" + "_".join(place).upper())
         if text is not None:
-            found.append((place, text.split(",") if kind == tuple[str, ...] else text))
+            found.append((place, _items(text) if get_origin(kind) is tuple else text))
     return found
+
+
+def _items(text: str) -> list[str]:
+    """The members of a list in a variable, separated by commas."""
+    return [item.strip() for item in text.split(",")] if text.strip() else []
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
