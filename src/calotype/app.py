@@ -24,13 +24,21 @@ from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
 from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
+from calotype.images.imports import Imports
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.locations import Locations
 from calotype.images.sharing import Sharing
+from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
+from calotype.jobs.imports import ImportJob
+from calotype.jobs.locations import LocationJob
+from calotype.jobs.queue import Queue
+from calotype.jobs.sources import Sources
 from calotype.jobs.sweeper import Sweeper
+from calotype.jobs.worker import Kind, Worker
 from calotype.settings import Settings
+from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
 from calotype.telemetry.callers import DeprecatedCalls
 from calotype.telemetry.log import RequestLog
@@ -53,26 +61,54 @@ class Parts(NamedTuple):
     library: Library
     sharing: Sharing
     transfer: Transfer
+    imports: Imports
     locations: Locations
+    tasks: Tasks
+    fetcher: Fetcher
+    queue: Queue
+    worker: Worker
 
     @property
     def living(self) -> list["Part"]:
         """Those that have to be opened, in order."""
-        return [self.database, self.shelf, self.holder]
+        return [self.database, self.fetcher, self.shelf, self.holder]
 
 
 def assemble(settings: Settings) -> Parts:
     """The parts, connected with one another and not yet open."""
     database = connect(settings)
-    shelf = Shelf(settings)
+    fetcher = Fetcher(settings.uris)
+    shelf = Shelf(settings, fetcher)
     holder = Holder(database, settings.directory / "run")
     policy = Policy()
     intake = Intake(database, shelf)
     library = Library(database, policy, intake, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
     transfer = Transfer(database, library, shelf, intake, holder, settings.image)
-    locations = Locations(database, library, shelf, intake)
-    return Parts(database, shelf, holder, policy, intake, library, sharing, transfer, locations)
+    queue = Queue(database, holder.id, settings.jobs)
+    importing = ImportJob(database, shelf, intake, holder, queue, Sources(fetcher, settings.imports), settings.image)
+    locating = LocationJob(database, shelf, queue, settings.image)
+    kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
+    worker = Worker(queue, kinds, settings.jobs)
+    imports = Imports(database, library, shelf, fetcher.uris, settings.imports, worker.wake)
+    locations = Locations(database, library, shelf, intake, policy, fetcher.uris, settings.image, worker.wake)
+    tasks = Tasks(database, library)
+    return Parts(
+        database,
+        shelf,
+        holder,
+        policy,
+        intake,
+        library,
+        sharing,
+        transfer,
+        imports,
+        locations,
+        tasks,
+        fetcher,
+        queue,
+        worker,
+    )
 
 
 def build(settings: Settings) -> ASGIApp:
@@ -80,18 +116,18 @@ def build(settings: Settings) -> ASGIApp:
     parts = assemble(settings)
     tokens = Tokens(parts.database, settings.identity)
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
-    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, tokens)
+    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, parts.library, deprecated)
-    image = ImageApp(ImageAPI(settings, tokens, parts.library, parts.sharing, parts.transfer, parts.locations))
+    image = ImageApp(ImageAPI(settings, tokens, parts))
     identity = IdentityAPI(settings, tokens, accounts)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
-    return Lifespan(app, [lines, *parts.living, tokens, sweeper, deprecated])
+    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, deprecated])
 
 
 class Part(Protocol):

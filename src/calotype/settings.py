@@ -100,6 +100,8 @@ class Image(Section, frozen=True):
     """The store for data that names none; empty: the first `file` store of the configuration."""
     location_quota: int = 10
     """Locations per image; negative is unlimited."""
+    do_secure_hash: bool = True
+    """Compute the hashes of data that is added by its URL."""
     show_direct_url: bool = False
     """Show the URL of an image's data as `direct_url`."""
     show_locations: bool = False
@@ -119,11 +121,30 @@ class Store(Section, frozen=True):
     """Data is read from the store with the highest weight that has it."""
 
 
+class Jobs(Section, frozen=True):
+    """Work that outlives its request: imports, hashes of external data (spec: image-v2 19)."""
+
+    concurrency: Positive = 2
+    """How many tasks one worker process runs at a time."""
+    lease_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 10.0
+    """For how long a worker that gives no sign of life keeps a task; then another one takes over."""
+    attempts: Positive = 5
+    """How often a task is begun before it fails, when workers die of it or storage cannot be reached."""
+    keep_hours: Annotated[float, msgspec.Meta(gt=0)] = 48.0
+    """For how long an ended task is shown."""
+
+
 class Imports(Section, frozen=True):
     """Imports of image data (spec: image-v2 13)."""
 
     methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
     """The methods offered; `glance-download` is the one that is not by default."""
+    slowest: int = 1024
+    """A download that brings fewer bytes a second, over half a minute, fails."""
+    glance_properties: tuple[str, ...] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
+    """Beginnings of the names of the properties that `glance-download` takes over."""
+    glance_endpoints: dict[str, str] = {}
+    """Image endpoints of other regions, by region, for `glance-download`; the own region is known."""
 
 
 class Identity(Section, frozen=True):
@@ -208,6 +229,7 @@ class Settings(Section, frozen=True):
     compute: Compute = Compute()
     image: Image = Image()
     imports: Imports = Imports()
+    jobs: Jobs = Jobs()
     identity: Identity = Identity()
     uris: Uris = Uris()
     log: Log = Log()

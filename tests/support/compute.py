@@ -22,6 +22,7 @@ from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image
 from calotype.settings import Settings
+from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
 from calotype.telemetry.callers import DeprecatedCalls
 
@@ -59,7 +60,7 @@ class Service:
         metadata.create_all(engine)
         engine.dispose()
         self.database = connect(settings)
-        intake = Intake(self.database, Shelf(settings))
+        intake = Intake(self.database, Shelf(settings, Fetcher(settings.uris)))
         self.library = Library(self.database, Policy(), intake, settings.image)
         self.deprecated = DeprecatedCalls()
         self.api: Any = ComputeAPI(settings, Tokens(), self.library, self.deprecated)

@@ -29,7 +29,7 @@ class ImageService:
         for part in self._parts:
             run(part.open())
         tokens: Any = Tokens()
-        app: Any = ImageApp(ImageAPI(settings, tokens, parts.library, parts.sharing, parts.transfer, parts.locations))
+        app: Any = ImageApp(ImageAPI(settings, tokens, parts))
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calotype.example:8776")
 
     def close(self) -> None:

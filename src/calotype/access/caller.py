@@ -7,6 +7,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The person and scope behind a token.
 
     `roles` are lower-case names with the implied ones included. `expires_at` is in microseconds since 1970.
+    `service_roles` are those of the service whose token came beside (X-Service-Token).
     A token has at most one scope: a project, a domain, or the system. `service` is set when a trusted service passes
     the call on (as the Compute API does), which lifts the demand for a project.
     """
@@ -17,12 +18,18 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     system: bool = False
     service: bool = False
     roles: frozenset[str] = frozenset()
+    service_roles: frozenset[str] = frozenset()
     expires_at: int = 0
 
     @property
     def is_admin(self) -> bool:
         """Whether the caller holds the admin role."""
         return "admin" in self.roles
+
+    @property
+    def speaks_for_a_service(self) -> bool:
+        """Whether the caller is a service, or asks through one."""
+        return "service" in self.roles or "service" in self.service_roles
 
 
 NOBODY = Caller(user_id="")

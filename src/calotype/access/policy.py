@@ -42,6 +42,18 @@ def _modify_member(caller: Caller, target: Image) -> bool:
     return "member" in caller.roles and _member_of(caller, target)
 
 
+def _get_locations(caller: Caller, target: Image) -> bool:
+    return "reader" in caller.roles and _own(caller, target)
+
+
+def _service(caller: Caller, _: Image | None) -> bool:
+    return caller.speaks_for_a_service
+
+
+def _add_location(caller: Caller, target: Image) -> bool:
+    return caller.speaks_for_a_service or _owning_member(caller, target)
+
+
 def _nobody_else(caller: Caller, target: Image) -> bool:
     return False
 
@@ -61,10 +73,8 @@ _WRITES = (
 _ADMIN_ONLY = (
     "publicize_image",
     "delete_image_location",
-    "get_image_location",
-    "fetch_image_location",
+    "copy_image",
     "tasks_api_access",
-    "stores_info_detail",
     "cache_image",
     "cache_list",
     "cache_delete",
@@ -81,6 +91,10 @@ _RULES: dict[str, Callable[..., bool]] = {
     "get_members": _get_members,
     "modify_member": _modify_member,
     "get_metadef_namespaces": _reader,
+    "get_image_location": _get_locations,
+    "add_image_location": _add_location,
+    "fetch_image_location": _service,
+    "stores_info_detail": _service,
     **dict.fromkeys(_WRITES, _owning_member),
     **dict.fromkeys(_ADMIN_ONLY, _nobody_else),
 }

@@ -17,6 +17,7 @@ from calotype.database.connect import connect
 from calotype.database.schema import SchemaError
 from calotype.images.errors import ImageError
 from calotype.settings import Settings, SettingsError
+from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
 
 FREE_BYTES = 2**30
@@ -82,14 +83,17 @@ def _database(settings: Settings) -> Iterator[Finding]:
 async def _contents(settings: Settings) -> list[Finding]:
     """Images whose data is not there, and data that waits for its removal."""
     database = connect(settings)
-    shelf = Shelf(settings)
+    fetcher = Fetcher(settings.uris)
+    shelf = Shelf(settings, fetcher)
     await database.open()
+    await fetcher.open()
     try:
         located = await database.all(rows.LOCATED, {})
         waiting = await database.all(loose.LIST, {})
+        wrong = [image_id for image_id, locations, size in located if not await _whole(shelf, locations, size)]
     finally:
+        await fetcher.close()
         await database.close()
-    wrong = [image_id for image_id, locations, size in located if not await _whole(shelf, locations, size)]
     found: list[Finding] = [
         (True, f"{len(located)} images have their data, {len(waiting)} files are being written or removed")
     ]

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, select
+from sqlalchemy import Select, bindparam, delete, select, true
 
 from calotype.database import loose
 from calotype.database.statements import Row, Statement, Work, inserted, updated
-from calotype.database.tables import image_members, image_properties, image_tags, images, tombstones
+from calotype.database.tables import image_members, image_properties, image_tags, images, tasks, tombstones
 from calotype.images.errors import Conflict, ImageNotFound
 from calotype.images.model import Image, Location, now
 
@@ -65,6 +65,11 @@ _TAKEN = Statement(
     .where(images.c.id == bindparam("id"))
     .union_all(select(tombstones.c.image_id).where(tombstones.c.image_id == bindparam("id")))
 )
+_CANCEL = Statement(
+    tasks.update()
+    .where(tasks.c.image_id == bindparam("of_image"), tasks.c.expires_at.is_(None))
+    .values(cancelled=true())
+)
 _DELETE = Statement(delete(images).where(images.c.id == bindparam("id")))
 _DELETE_PROPERTIES = Statement(delete(image_properties).where(image_properties.c.image_id == bindparam("id")))
 _DELETE_TAGS = Statement(delete(image_tags).where(image_tags.c.image_id == bindparam("id")))
@@ -101,6 +106,7 @@ def remove(image_id: str, project: str, check: Change) -> Work:
     check(old)
     yield _DELETE, {"id": image_id}
     yield _INSERT_TOMBSTONE, {"image_id": image_id, "deleted_at": now()}
+    yield _CANCEL, {"of_image": image_id}
     yield from loose.add(image_id, data_of(old))
     return old
 

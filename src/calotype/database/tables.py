@@ -130,7 +130,7 @@ loose_data = Table(
 )
 
 # Work that outlives its request. `holder` runs it until `lease_until` and longer if it renews the lease; while the task
-# is pending that is the time before which nobody begins. `step` is how far a run came, for the next one to go on from.
+# is pending that is the time before which nobody begins. `state` is how far a run came, for the next to go on from.
 # `secret` is what only the work may see (a token); it goes when the task ends.
 tasks = Table(
     "tasks",
@@ -148,7 +148,7 @@ tasks = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
-    _text("step"),
+    _text("state"),
     _text("holder"),
     Column("lease_until", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -22,7 +22,7 @@ from calotype.images.errors import (
 )
 from calotype.images.intake import Intake
 from calotype.images.model import Image, Listing, keepable, now
-from calotype.images.patch import Operation, apply, authorize_visibility
+from calotype.images.patch import authorize_visibility
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
 
@@ -105,14 +105,6 @@ class Library:
         attributes.check_property_quota(image.properties, self._limits)
         created: Image = await self._database.write(rows.create, image)
         return created
-
-    async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
-        """Apply the operations, all or none; an empty list changes nothing and asks for no right but to see."""
-        if not operations:
-            return await self.show(caller, image_id)
-        return await self.change(
-            caller, image_id, lambda image: apply(operations, image, caller, self._policy, self._limits)
-        )
 
     async def change(
         self,

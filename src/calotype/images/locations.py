@@ -9,13 +9,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from calotype.access.caller import Caller
+from calotype.access.policy import Policy
+from calotype.database import imports
 from calotype.database import locations as work
 from calotype.database.engine import Database
-from calotype.images.errors import Conflict, Forbidden, ImageNotFound, NotFound
+from calotype.images.errors import Conflict, Forbidden, ImageError, ImageNotFound, Invalid, NotFound
+from calotype.images.hashes import Hashes
+from calotype.images.imports import Asked, new_task
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image, Location, keepable, now
+from calotype.images.patch import Operation, apply
+from calotype.images.relocation import Relocation, over_quota
+from calotype.settings import Image as Settings
 from calotype.stores.shelf import Shelf
+from calotype.stores.uris import UriFilter, UriRefused
 
 _NO_STORES = "Multi backend is not supported at this site."
 
@@ -35,11 +43,25 @@ class StoreInfo(NamedTuple):
 class Locations:
     """The places of data as a caller meets them."""
 
-    def __init__(self, database: Database, library: Library, shelf: Shelf, intake: Intake) -> None:
+    def __init__(
+        self,
+        database: Database,
+        library: Library,
+        shelf: Shelf,
+        intake: Intake,
+        policy: Policy,
+        uris: UriFilter,
+        settings: Settings,
+        wake: Callable[[], None],
+    ) -> None:
         self._database = database
         self._library = library
         self._shelf = shelf
         self._intake = intake
+        self._policy = policy
+        self._uris = uris
+        self._settings = settings
+        self._wake = wake
 
     @property
     def stores_named(self) -> bool:
@@ -109,9 +131,98 @@ class Locations:
             left = [each for each in image.locations if each.store != store]
             return msgspec.structs.replace(image, locations=left, updated_at=now())
 
-        await self.change(caller, image_id, self._library.guarded(caller, "delete_image_location", mutate, first))
+        await self._change(caller, image_id, self._library.guarded(caller, "delete_image_location", mutate, first))
 
-    async def change(self, caller: Caller, image_id: str, mutate: Callable[[Image], Image]) -> Image:
+    async def show(self, caller: Caller, image_id: str) -> list[Location]:
+        """All locations, for services; ImageNotFound, NotAuthorized."""
+        image = await self._library.show(caller, image_id)
+        self._library.authorize("fetch_image_location", caller, image)
+        return self._shelf.ordered(image.locations)
+
+    async def add(self, asked: Asked, image_id: str, url: str, expected: Hashes | None) -> None:
+        """Begin to make the data at a URL that of a queued image (image-v2 15.2, in its order).
+
+        Raises ImageNotFound, Conflict, NotAuthorized, Forbidden, Invalid.
+        """
+        if not keepable(image_id):
+            raise ImageNotFound(image_id)
+        caller = asked.caller
+
+        def first(image: Image) -> None:
+            if image.status != "queued":
+                raise Conflict(f"It's not allowed to add locations if image status is {image.status}.")
+
+        def mutate(image: Image) -> Image:
+            self._check_scheme(caller, url)
+            if expected is not None:
+                expected.check()
+            return image
+
+        guarded = self._library.guarded(caller, "add_image_location", mutate, first)
+        guarded(await self._library.show(caller, image_id))
+        try:
+            await self._uris.check(url)
+        except UriRefused:
+            raise Invalid(f"URI for add location does not pass filtering: {url}") from None
+        validation = {} if expected is None else msgspec.to_builtins(expected)
+        request = {"image_id": image_id, "loc_url": url, "validation_data": validation}
+        await self._database.write(
+            imports.begin,
+            image_id,
+            caller.project_id or "",
+            guarded,
+            lambda image: new_task(asked, "location_import", image_id, request),
+        )
+        self._wake()
+
+    def _check_scheme(self, caller: Caller, url: str) -> None:
+        scheme = url.partition(":")[0].lower()
+        if scheme in ("http", "https") and self._shelf.web():
+            return
+        if not caller.speaks_for_a_service:
+            raise Forbidden("http store must be enabled to use location API by normal user.")
+        raise Invalid("Invalid location")
+
+    async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
+        """Apply the operations of a PATCH, all or none; an empty list asks for no right but to see.
+
+        Raises ImageNotFound, NotAuthorized, Forbidden, Invalid, Conflict, LimitExceeded.
+        """
+        if not operations:
+            return await self._library.show(caller, image_id)
+        relocate = Relocation(
+            caller, self._policy, self._shelf, self._settings, await self._sizes(caller, image_id, operations)
+        )
+
+        def mutate(image: Image) -> Image:
+            return apply(operations, image, caller, self._policy, self._settings, relocate)
+
+        return await self._change(caller, image_id, self._library.guarded(caller, "modify_image", mutate))
+
+    async def _sizes(self, caller: Caller, image_id: str, operations: list[Operation]) -> dict[str, int | None]:
+        """The bytes at each URL that the operations name; none where the URL may not be read."""
+        values = [
+            value
+            for each in operations
+            if each.name == "locations" and each.op != "remove"
+            for value in (each.value if isinstance(each.value, list) else [each.value])
+        ]
+        web = self._shelf.web()
+        if not values or web is None or not self._settings.show_locations:
+            return {}
+        self._library.authorize("set_image_location", caller, await self._library.show(caller, image_id))
+        urls = {each["url"] for each in values}
+        if 0 <= self._settings.location_quota < len(urls):
+            raise over_quota(len(urls), self._settings.location_quota)
+        return {url: await self._size(web, url) for url in urls}
+
+    async def _size(self, web: str, url: str) -> int | None:
+        try:
+            return await self._shelf[web].size(url)
+        except ImageError:
+            return None
+
+    async def _change(self, caller: Caller, image_id: str, mutate: Callable[[Image], Image]) -> Image:
         """Let `mutate` change the locations; data in writable stores that none of them names any more is removed."""
         if not keepable(image_id):
             raise ImageNotFound(image_id)

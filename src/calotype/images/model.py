@@ -10,6 +10,22 @@ Status = Literal["queued", "saving", "uploading", "importing", "active", "deacti
 Visibility = Literal["public", "community", "shared", "private"]
 MemberStatus = Literal["pending", "accepted", "rejected"]
 
+TaskType = Literal["import", "api_image_import", "location_import"]
+TaskStatus = Literal["pending", "processing", "success", "failure"]
+
+TASK_STATUSES = ("pending", "processing", "success", "failure")
+TASK_SORT_KEYS = (
+    "id",
+    "type",
+    "status",
+    "owner",
+    "user_id",
+    "request_id",
+    "image_id",
+    "created_at",
+    "updated_at",
+    "expires_at",
+)
 VISIBILITIES = ("public", "community", "shared", "private")
 MEMBER_STATUSES = ("pending", "accepted", "rejected")
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
@@ -77,6 +93,34 @@ class Membership(msgspec.Struct):
     updated_at: int
 
 
+class Task(msgspec.Struct):
+    """Work that outlives its request; the fields are in the order of the columns of `database.tables.tasks`.
+
+    Times as in `Image`. `state` belongs to the kind of work: how far it came, for whoever goes on after a worker
+    died. `secret` is for the work alone and never shown.
+    """
+
+    id: str
+    type: TaskType
+    status: TaskStatus
+    owner: str | None
+    user_id: str | None
+    request_id: str | None
+    image_id: str | None
+    input: dict[str, Any]
+    result: dict[str, Any] | None
+    message: str
+    created_at: int
+    updated_at: int
+    expires_at: int | None
+    state: dict[str, Any]
+    holder: str
+    lease_until: int
+    attempts: int
+    cancelled: bool
+    secret: dict[str, Any] | None
+
+
 class Received(msgspec.Struct):
     """What is known of data once the last byte is stored: bytes, hex digests, and the disk size inside."""
 
@@ -131,6 +175,12 @@ class Listing(msgspec.Struct, kw_only=True):
     sort: tuple[tuple[str, str], ...] = (("created_at", "desc"), ("id", "desc"))
     limit: int | None = None
     marker: Image | None = None
+
+
+def named(image: Image) -> tuple[str, Image]:
+    """A name that was never given to data before, and the image that remembers that it was given out."""
+    name = image.id if image.attempts == 0 else f"{image.id}.{image.attempts}"
+    return name, msgspec.structs.replace(image, attempts=image.attempts + 1)
 
 
 def now() -> int:

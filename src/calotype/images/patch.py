@@ -1,6 +1,7 @@
 """PATCH as the domain sees it: operations on attributes, applied in order, all or none (spec: image-v2 10)."""
 
-from typing import Any, Literal, NoReturn
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,14 +20,24 @@ class Operation(msgspec.Struct, frozen=True):
     name: str
     value: Any = None
     strict_add: bool = False
+    place: str = ""
+    """What follows the name: the position in the list of locations, or "-"."""
 
 
-def apply(operations: list[Operation], image: Image, caller: Caller, policy: Policy, limits: Limits) -> Image:
+Relocate = Callable[[Operation, Image], None]
+"""Applies an operation on `locations` to an image, in place; raises the refusal."""
+
+
+def apply(
+    operations: list[Operation], image: Image, caller: Caller, policy: Policy, limits: Limits, relocate: Relocate
+) -> Image:
     """The image after all operations; raises the first refusal."""
     known = set(image.properties)
     state = msgspec.structs.replace(image, properties=dict(image.properties), tags=list(image.tags))
     for operation in operations:
-        if operation.name in attributes.BASE:
+        if operation.name == "locations":
+            relocate(operation, state)
+        elif operation.name in attributes.BASE:
             _base(operation, state, caller, policy, limits)
         else:
             _property(operation, state)
@@ -38,8 +49,6 @@ def apply(operations: list[Operation], image: Image, caller: Caller, policy: Pol
 
 def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, limits: Limits) -> None:
     name = operation.name
-    if name == "locations":
-        _refuse_location(operation, state, caller, policy)
     if operation.op == "remove":
         raise Forbidden(f"Property {name} may not be removed.")
     if operation.strict_add and operation.op == "add":
@@ -55,14 +64,6 @@ def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, li
     if name == "visibility":
         authorize_visibility(value, state, caller, policy)
     setattr(state, name, value)
-
-
-def _refuse_location(operation: Operation, image: Image, caller: Caller, policy: Policy) -> NoReturn:
-    """Locations are never shown here, and what is not shown cannot be changed (image-v2 15.1)."""
-    if operation.op == "remove" and not policy.allows("delete_image_location", caller, image):
-        raise NotAuthorized("delete_image_location")
-    verb = "update" if operation.op == "replace" else operation.op
-    raise Forbidden(f"It's not allowed to {verb} locations if locations are invisible.")
 
 
 def authorize_visibility(visibility: str, image: Image, caller: Caller, policy: Policy) -> None:

@@ -27,7 +27,7 @@ from calotype.images.errors import (
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.library import Library
-from calotype.images.model import Image, Location, keepable, now
+from calotype.images.model import Image, Location, Status, keepable, named, now
 from calotype.images.stream import Bounds, Examination
 from calotype.settings import Image as Limits
 from calotype.stores.shelf import Shelf
@@ -125,7 +125,7 @@ class Transfer:
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         self._library.authorize("download_image", caller, image)
-        if not image.locations:
+        if not image.locations or image.status not in ("active", "deactivated"):
             return image, None
         found = await self._find(image, prefer or [])
         if found is None:
@@ -172,17 +172,16 @@ def _start_upload(image: Image) -> Image:
     if missing:
         noun = "Properties" if len(missing) > 1 else "Property"
         raise Invalid(f"{noun} {', '.join(missing)} must be set prior to saving data.")
-    return named(image, status="saving")
+    return _writing(image, "saving")
 
 
 def _start_staging(image: Image) -> Image:
     """The image as its staging begins."""
     if image.status != "queued":
         raise Conflict(f"Image status transition from {image.status} to uploading is not allowed")
-    return named(image, status="uploading")
+    return _writing(image, "uploading")
 
 
-def named(image: Image, **changes: object) -> Image:
-    """The image with a name in `upload` that was never given to data before."""
-    name = image.id if image.attempts == 0 else f"{image.id}.{image.attempts}"
-    return msgspec.structs.replace(image, upload=name, attempts=image.attempts + 1, updated_at=now(), **changes)
+def _writing(image: Image, status: Status) -> Image:
+    name, image = named(image)
+    return msgspec.structs.replace(image, upload=name, status=status, updated_at=now())

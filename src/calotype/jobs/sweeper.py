@@ -10,6 +10,7 @@ from calotype.images.errors import ImageError
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.model import Location
+from calotype.jobs.queue import Queue
 from calotype.stores.shelf import Shelf
 from calotype.telemetry.background import every
 
@@ -22,11 +23,14 @@ log = logging.getLogger("calotype.sweeper")
 class Sweeper:
     """Sweeps once before the first request is served, then every INTERVAL seconds; looks after the database, too."""
 
-    def __init__(self, database: Database, shelf: Shelf, intake: Intake, holder: Holder, tokens: Tokens) -> None:
+    def __init__(
+        self, database: Database, shelf: Shelf, intake: Intake, holder: Holder, queue: Queue, tokens: Tokens
+    ) -> None:
         self._database = database
         self._shelf = shelf
         self._intake = intake
         self._holder = holder
+        self._queue = queue
         self._tokens = tokens
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -60,6 +64,7 @@ class Sweeper:
             # A row is there before its file, so a file without one is nobody's.
             for place in {*partials} - {(store, name) for store, name, *_ in rows}:
                 await self._discard(*place)
+            await self._queue.purge()
             await self._tokens.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)

@@ -11,7 +11,9 @@ from calotype.images.model import Location
 from calotype.settings import Settings
 from calotype.settings import Store as Configured
 from calotype.stores.base import Store
+from calotype.stores.fetch import Fetcher
 from calotype.stores.local import LocalStore
+from calotype.stores.web import WebStore
 
 LOCAL = "local"
 
@@ -19,11 +21,11 @@ LOCAL = "local"
 class Shelf:
     """All stores of this service. `named` tells whether the operator has named any; `default` is a name."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
         self._configured = settings.stores
         self._stores: dict[str, Store] = {LOCAL: LocalStore(settings.images)}
         for name, each in settings.stores.items():
-            self._stores[name] = _made(name, each, settings)
+            self._stores[name] = _made(name, each, settings, fetcher)
         self.named = bool(settings.stores)
         self.default = settings.image.default_store or next(iter(self.writable()), LOCAL)
 
@@ -52,6 +54,10 @@ class Shelf:
             return [LOCAL]
         return [name for name in self._configured if not self._stores[name].read_only]
 
+    def web(self) -> str | None:
+        """The name of the store for the URLs of clients."""
+        return next((name for name, each in self._configured.items() if each.type == "http"), None)
+
     def find(self, name: str) -> str:
         """`name` if clients may name it; NotFound in Glance's words."""
         if name not in self:
@@ -78,7 +84,9 @@ class Shelf:
             await store.close()
 
 
-def _made(name: str, configured: Configured, settings: Settings) -> Store:
+def _made(name: str, configured: Configured, settings: Settings, fetcher: Fetcher) -> Store:
+    if configured.type == "http":
+        return WebStore(fetcher)
     directory = settings.directory / name
     if configured.directory:
         directory = settings.directory / configured.directory

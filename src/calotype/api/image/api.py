@@ -1,38 +1,51 @@
 """What the handlers of the Image API work with."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from calotype.access.tokens import Tokens
+from calotype.access import tokens as access
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
 from calotype.api.wire import Request, base_url, decode
 from calotype.images.errors import Invalid
+from calotype.images.imports import Imports
 from calotype.images.library import Library
 from calotype.images.locations import Locations
 from calotype.images.sharing import Sharing
+from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
 from calotype.settings import Settings
+
+
+class Verbs(Protocol):
+    """The parts of the domain that the handlers call."""
+
+    @property
+    def library(self) -> Library: ...
+    @property
+    def sharing(self) -> Sharing: ...
+    @property
+    def transfer(self) -> Transfer: ...
+    @property
+    def imports(self) -> Imports: ...
+    @property
+    def locations(self) -> Locations: ...
+    @property
+    def tasks(self) -> Tasks: ...
 
 
 class ImageAPI:
     """The parts that the API is given, and the questions that its handlers put to a request."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        tokens: Tokens,
-        library: Library,
-        sharing: Sharing,
-        transfer: Transfer,
-        locations: Locations,
-    ) -> None:
+    def __init__(self, settings: Settings, tokens: access.Tokens, verbs: Verbs) -> None:
         self.settings = settings
         self.tokens = tokens
-        self.library = library
-        self.sharing = sharing
-        self.transfer = transfer
-        self.locations = locations
-        self.view = ImageView(settings.image, locations)
+        self.library = verbs.library
+        self.sharing = verbs.sharing
+        self.transfer = verbs.transfer
+        self.imports = verbs.imports
+        self.locations = verbs.locations
+        self.tasks = verbs.tasks
+        self.view = ImageView(settings.image, verbs.locations)
         self.validator = ImageValidator(settings.image)
         self.schemas = documents(settings.image)
 

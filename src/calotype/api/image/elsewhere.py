@@ -4,82 +4,15 @@ metadata definitions (spec: image-v2 12.3, 13 to 15, 19, 20, 22, 25)."""
 from starlette.responses import Response
 
 from calotype.api.image.api import ImageAPI
-from calotype.api.image.faults import Refused
 from calotype.api.wire import Request, json_reply
-from calotype.images.errors import Forbidden, Invalid, NotFound
+from calotype.images.errors import Forbidden, NotFound
 
 _NO_CACHE = "Caching via API is not supported at this site."
-
-
-async def import_info(api: ImageAPI, request: Request) -> Response:
-    """GET /v2/info/import"""
-    methods = {"description": "Import methods available.", "type": "array", "value": []}
-    return json_reply({"import-methods": methods})
 
 
 async def usage(api: ImageAPI, request: Request) -> Response:
     """GET /v2/info/usage"""
     return json_reply({"usage": {}})
-
-
-async def import_image(api: ImageAPI, request: Request) -> Response:
-    """POST /v2/images/{image_id}/import"""
-    body = await api.json_object(request)
-    method = body.get("method")
-    if method is None:
-        raise Invalid("Import request requires a 'method' field.")
-    if not isinstance(method, dict):
-        raise Invalid("The 'method' field of an import request must be an object.")
-    if "name" not in method:
-        raise Invalid("Import request requires a 'name' field.")
-    raise Invalid(f"Unknown import method name '{method['name']}'.")
-
-
-async def image_tasks(api: ImageAPI, request: Request) -> Response:
-    """GET /v2/images/{image_id}/tasks"""
-    await api.library.show(request.caller, request.parameters["image_id"])
-    return json_reply({"tasks": []})
-
-
-async def tasks(api: ImageAPI, request: Request) -> Response:
-    """GET /v2/tasks"""
-    api.library.authorize("tasks_api_access", request.caller)
-    return json_reply({"tasks": [], "first": "/v2/tasks", "schema": "/v2/schemas/tasks"})
-
-
-async def task(api: ImageAPI, request: Request) -> Response:
-    """GET /v2/tasks/{task_id}"""
-    api.library.authorize("tasks_api_access", request.caller)
-    raise NotFound(f"Could not find task {request.parameters['task_id']}")
-
-
-async def create_task(api: ImageAPI, request: Request) -> Response:
-    """POST /v2/tasks"""
-    api.library.authorize("tasks_api_access", request.caller)
-    body = await api.json_object(request)
-    for name in ("type", "input"):
-        if not body.get(name):
-            raise Invalid(f"Task '{name}' is required")
-    raise Forbidden("Tasks are switched off at this site.")
-
-
-async def get_locations(api: ImageAPI, request: Request) -> Response:
-    """GET /v2/images/{image_id}/locations"""
-    image = await api.library.show(request.caller, request.parameters["image_id"])
-    api.library.authorize("fetch_image_location", request.caller, image)
-    return json_reply([])
-
-
-async def add_location(api: ImageAPI, request: Request) -> Response:
-    """POST /v2/images/{image_id}/locations"""
-    body = await api.json_object(request)
-    if not isinstance(body.get("url"), str):
-        raise Invalid("Provided object does not match schema 'location': 'url' is a required property")
-    image = await api.library.show(request.caller, request.parameters["image_id"])
-    if image.status != "queued":
-        raise Refused(409, f"It's not allowed to add locations if image status is {image.status}.")
-    api.library.authorize("set_image_location", request.caller, image)
-    raise Forbidden("http store must be enabled to use location API by normal user.")
 
 
 async def cache(api: ImageAPI, request: Request) -> Response:

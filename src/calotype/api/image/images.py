@@ -35,16 +35,19 @@ async def index(api: ImageAPI, request: Request) -> Response:
 async def create(api: ImageAPI, request: Request) -> Response:
     """POST /v2/images"""
     body = await api.json_object(request)
-    _check_new(api, body)
+    check_new(api, body)
     made = await api.library.create(request.caller, body)
     url = f"{api.base(request)}/v2/images/{made.id}"
     headers = [(b"location", url.encode())]
+    if api.imports.methods:
+        headers.append((b"openstack-image-import-methods", ",".join(api.imports.methods).encode()))
     if api.locations.stores_named:
         headers.append((b"openstack-image-store-ids", ",".join(api.locations.store_names()).encode()))
     return json_reply(api.view(made, request.caller), 201, headers)
 
 
-def _check_new(api: ImageAPI, body: dict[str, Any]) -> None:
+def check_new(api: ImageAPI, body: dict[str, Any]) -> None:
+    """Raise Forbidden, Invalid for attributes that no new image may be given."""
     for name in body:
         if name in _SENT_LINKS:
             attributes.refuse_read_only(name)
@@ -60,7 +63,7 @@ async def update(api: ImageAPI, request: Request) -> Response:
     kind = patch.media_type(request.field(b"content-type"))
     body = await api.json(request)
     operations = patch.operations(body, kind, api.validator, api.settings.image.max_operations)
-    changed = await api.library.update(request.caller, request.parameters["image_id"], operations)
+    changed = await api.locations.update(request.caller, request.parameters["image_id"], operations)
     return json_reply(api.view(changed, request.caller))
 
 

@@ -34,7 +34,7 @@ def listing(query: Pairs, limits: Limits) -> tuple[Listing, str | None]:
     if "changes-since" in last:
         raise Invalid('The "changes-since" filter is no longer available on v2.')
     wanted = Listing(
-        limit=_limit(last.get("limit"), limits),
+        limit=limit(last.get("limit"), limits),
         sort=_sort(query),
         visibility=visibility(last["visibility"]) if "visibility" in last else None,
         member_status=member_status(last.get("member_status", "accepted")),
@@ -47,26 +47,27 @@ def listing(query: Pairs, limits: Limits) -> tuple[Listing, str | None]:
     return wanted, last.get("marker")
 
 
-def links(query: Pairs, count: int, limit: int, last_id: str | None) -> dict[str, str]:
+def links(query: Pairs, count: int, limit: int, last_id: str | None, path: str = "/v2/images") -> dict[str, str]:
     """`first`, and `next` when the page is full; every value of a repeated parameter stays."""
     kept = [(name, value) for name, value in query if name != "marker"]
-    found = {"first": _url(kept)}
+    found = {"first": _url(path, kept)}
     if last_id is not None and count == limit:
-        found["next"] = _url([*kept, ("marker", last_id)])
+        found["next"] = _url(path, [*kept, ("marker", last_id)])
     return found
 
 
-def _url(query: Pairs) -> str:
-    return "/v2/images" + (f"?{urlencode(query)}" if query else "")
+def _url(path: str, query: Pairs) -> str:
+    return path + (f"?{urlencode(query)}" if query else "")
 
 
-def _limit(text: str | None, limits: Limits) -> int:
+def limit(text: str | None, limits: Limits) -> int:
+    """The page size that is asked for, or the default one; Invalid."""
     if text is None:
         return limits.default_limit
-    limit = _integer(text, "limit param must be an integer")
-    if limit < 0:
+    number = _integer(text, "limit param must be an integer")
+    if number < 0:
         raise Invalid("limit param must be positive")
-    return min(limit, limits.max_limit)
+    return min(number, limits.max_limit)
 
 
 def _integer(text: str, complaint: str) -> int:

@@ -2,10 +2,23 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from calotype.api.image import actions, data, discovery, elsewhere, images, members, stores, tags
+from calotype.api.image import (
+    actions,
+    data,
+    discovery,
+    elsewhere,
+    images,
+    imports,
+    locations,
+    members,
+    stores,
+    tags,
+    tasks,
+)
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
 from calotype.api.wire import Call, Handler, Reply, Request, Routes, challenge, identity_url, json_reply
@@ -49,18 +62,18 @@ ROUTES = Routes(
         Call("POST", "/images/{image_id}/actions/reactivate", actions.reactivate, NO_BODY),
         *(Call("GET", f"/schemas/{name}", schema(name), NO_BODY) for name in SCHEMAS),
         Call("PUT", "/images/{image_id}/stage", data.stage),
-        Call("POST", "/images/{image_id}/import", elsewhere.import_image),
-        Call("GET", "/images/{image_id}/tasks", elsewhere.image_tasks, {"missing": UNKNOWN, **NO_BODY}),
-        Call("GET", "/images/{image_id}/locations", elsewhere.get_locations),
-        Call("POST", "/images/{image_id}/locations", elsewhere.add_location),
-        Call("GET", "/info/import", elsewhere.import_info, NO_BODY),
+        Call("POST", "/images/{image_id}/import", imports.begin),
+        Call("GET", "/images/{image_id}/tasks", tasks.of_image, {"missing": UNKNOWN, **NO_BODY}),
+        Call("GET", "/images/{image_id}/locations", locations.index),
+        Call("POST", "/images/{image_id}/locations", locations.add),
+        Call("GET", "/info/import", imports.info, NO_BODY),
         Call("GET", "/info/stores", stores.index, NO_BODY),
         Call("GET", "/info/stores/detail", stores.detail, NO_BODY),
         Call("GET", "/info/usage", elsewhere.usage),
         Call("DELETE", "/stores/{store_id}/{image_id}", stores.remove, {"missing": NOT_FOUND, **NO_BODY}),
-        Call("GET", "/tasks", elsewhere.tasks),
-        Call("POST", "/tasks", elsewhere.create_task),
-        Call("GET", "/tasks/{task_id}", elsewhere.task),
+        Call("GET", "/tasks", tasks.index),
+        Call("POST", "/tasks", tasks.create),
+        Call("GET", "/tasks/{task_id}", tasks.show),
         Call("GET", "/cache", elsewhere.cache, NO_BODY),
         Call("DELETE", "/cache", elsewhere.cache),
         Call("PUT", "/cache/{image_id}", elsewhere.cache),
@@ -120,8 +133,12 @@ class ImageApp:
 
     async def _authenticate(self, request: Request) -> None:
         caller = await self._api.tokens.caller(request.token)
-        if caller is None:
+        beside = request.field(b"x-service-token")
+        service = await self._api.tokens.caller(beside) if beside else None
+        if caller is None or (beside and service is None):
             raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
+        if service is not None:
+            caller = msgspec.structs.replace(caller, service_roles=service.roles, service=bool(service.roles))
         request.caller = caller
 
     async def _dispatch(self, request: Request, path: str) -> Response:

@@ -72,7 +72,7 @@ def _tasks() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=True),
-        sa.Column("step", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("holder", TEXT, nullable=False),
         sa.Column("lease_until", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),

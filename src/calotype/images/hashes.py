@@ -1,0 +1,45 @@
+"""Hashes that a client announces for data that the service has not seen (spec: image-v2 15)."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import msgspec
+
+from calotype.images.errors import Invalid
+
+ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
+_HEX = re.compile(r"[0-9a-fA-F]*")
+
+
+class Hashes(msgspec.Struct, frozen=True):
+    """What the data should hash to; `checksum` is its MD5."""
+
+    os_hash_algo: str
+    os_hash_value: str
+    checksum: str | None = None
+
+    def check(self) -> None:
+        """Raise Invalid unless the value can be one of the algorithm."""
+        length = hashlib.new(self.os_hash_algo, usedforsecurity=False).digest_size * 2
+        if len(self.os_hash_value) != length:
+            raise Invalid(
+                f"os_hash_value: ({self.os_hash_value}) is not the correct size for ({self.os_hash_algo}) "
+                f"(should be ({length}) bytes)"
+            )
+        if not _HEX.fullmatch(self.os_hash_value):
+            raise Invalid(f"os_hash_value ({self.os_hash_value}) is not a valid hexadecimal value")
+
+
+async def hashed(chunks: AsyncIterator[bytes], algorithm: str) -> tuple[int, Hashes]:
+    """The number of bytes and their hashes."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    size = 0
+    async with aclosing(chunks) as pieces:  # type: ignore[type-var]
+        async for piece in pieces:
+            size += len(piece)
+            md5.update(piece)
+            digest.update(piece)
+    return size, Hashes(algorithm, digest.hexdigest(), md5.hexdigest())

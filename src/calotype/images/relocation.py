@@ -1,0 +1,157 @@
+"""PATCH of an image's locations (spec: image-v2 15.1): possible only where locations are shown."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from calotype.access.caller import Caller
+from calotype.access.policy import Policy
+from calotype.images.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotAuthorized
+from calotype.images.model import Image, Location
+from calotype.images.patch import Operation
+from calotype.images.stream import HASH
+from calotype.settings import Image as Settings
+from calotype.stores.shelf import Shelf
+
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_HASH_DIGITS = 128
+_MD5_DIGITS = 32
+_FIELDS = ("os_hash_algo", "os_hash_value", "checksum")
+
+
+class Relocation:
+    """The operations of one PATCH on locations. `sizes` holds the bytes found at each new URL, None for none."""
+
+    def __init__(
+        self, caller: Caller, policy: Policy, shelf: Shelf, settings: Settings, sizes: dict[str, int | None]
+    ) -> None:
+        self._caller = caller
+        self._policy = policy
+        self._shelf = shelf
+        self._settings = settings
+        self._sizes = sizes
+
+    def __call__(self, operation: Operation, image: Image) -> None:
+        """Apply one operation in place."""
+        verbs = {"add": self._add, "replace": self._replace, "remove": self._remove}
+        verbs[operation.op](operation, image)
+
+    def _add(self, operation: Operation, image: Image) -> None:
+        self._demand_sight("add")
+        self._demand("set_image_location", image)
+        self._demand_status(image, "active", "queued")
+        if operation.place != "-" and not operation.place.isdigit():
+            raise Invalid("Invalid position for adding a location.")
+        places = list(image.locations)
+        at = len(places) if operation.place == "-" else int(operation.place)
+        if at > len(places):
+            raise Invalid("Invalid position for adding a location.")
+        new = self._location(operation.value, image)
+        if new in places:
+            raise Invalid(f"Location {operation.value['url']} already exists")
+        self._validate(operation.value.get("validation_data"), image)
+        places.insert(at, new)
+        self._put(image, places)
+
+    def _replace(self, operation: Operation, image: Image) -> None:
+        self._demand_sight("replace")
+        self._demand("set_image_location", image)
+        self._demand_status(image, "active", "queued")
+        if not operation.value:
+            raise Forbidden("Cannot set locations to empty list.")
+        urls = [each["url"] for each in operation.value]
+        before = [self._url(each) for each in image.locations]
+        if before and (sorted(urls) != sorted(before)):
+            raise Invalid(f"Original locations is not empty: {before}")
+        if len(set(urls)) != len(urls):
+            raise Invalid("A location is given twice")
+        places = [self._location(each, image) for each in operation.value]
+        for each in operation.value:
+            self._validate(each.get("validation_data"), image)
+        self._put(image, places)
+
+    def _remove(self, operation: Operation, image: Image) -> None:
+        self._demand("delete_image_location", image)
+        self._demand_sight("remove")
+        self._demand_status(image, "active")
+        if len(image.locations) == 1:
+            raise Forbidden("Cannot remove last location in the image.")
+        if not operation.place.isdigit() or int(operation.place) >= len(image.locations):
+            raise Invalid(f"Invalid position for removing a location: {operation.place}")
+        # The position is the one that the client sees.
+        gone = self._shelf.ordered(image.locations)[int(operation.place)]
+        image.locations = [each for each in image.locations if each is not gone]
+
+    def _put(self, image: Image, places: list[Location]) -> None:
+        quota = self._settings.location_quota
+        if 0 <= quota < len(places):
+            raise over_quota(len(places), quota)
+        if image.status == "queued":
+            if image.disk_format is None or image.container_format is None:
+                raise Invalid("Properties disk_format, container_format must be set prior to saving data.")
+            image.status = "active"
+            image.size = self._sizes.get(places[0].name)
+        image.locations = places
+
+    def _location(self, value: dict[str, Any], image: Image) -> Location:
+        """The location that a client describes: one that the image has, or new data at a URL that can be read."""
+        url = value["url"]
+        metadata = {name: each for name, each in value["metadata"].items() if name != "store"}
+        for each in image.locations:
+            if self._url(each) == url:
+                return msgspec.structs.replace(each, metadata=metadata)
+        web = self._shelf.web()
+        if web is None or not self._sizes.get(url):
+            raise Invalid("Invalid location")
+        return Location(web, url, metadata)
+
+    def _validate(self, expected: dict[str, Any] | None, image: Image) -> None:
+        """Take over the hashes that the client announces, as far as it may announce any."""
+        if not expected:
+            return
+        for name in _FIELDS:
+            value, known = expected.get(name), getattr(image, name)
+            if value is None or value == known:
+                continue
+            if known is not None:
+                raise Conflict(f"{name} is already set with a different value")
+            if image.status != "queued":
+                raise Conflict(f"New value(s) for {name} may only be provided when image status is 'queued'")
+        if expected["os_hash_algo"] != HASH:
+            raise Conflict(f"os_hash_algo must be {HASH}, not {expected['os_hash_algo']}")
+        _demand_hex("os_hash_value", expected["os_hash_value"], _HASH_DIGITS)
+        if "checksum" in expected:
+            _demand_hex("checksum", expected["checksum"], _MD5_DIGITS)
+        for name in _FIELDS:
+            if name in expected:
+                setattr(image, name, expected[name])
+
+    def _url(self, location: Location) -> str:
+        return self._shelf[location.store].url(location.name)
+
+    def _demand_sight(self, verb: str) -> None:
+        if not self._settings.show_locations:
+            shown = "update" if verb == "replace" else verb
+            raise Forbidden(f"It's not allowed to {shown} locations if locations are invisible.")
+
+    def _demand(self, rule: str, image: Image) -> None:
+        if not self._policy.allows(rule, self._caller, image):
+            raise NotAuthorized(rule)
+
+    def _demand_status(self, image: Image, *statuses: str) -> None:
+        if image.status not in statuses:
+            raise Conflict(f"It's not allowed to change locations if image status is {image.status}.")
+
+
+def over_quota(attempted: int, maximum: int) -> LimitExceeded:
+    """The refusal of more locations than an image may have."""
+    return LimitExceeded(
+        "The limit has been exceeded on the number of allowed image locations. "
+        f"Attempted: {attempted}, Maximum: {maximum}"
+    )
+
+
+def _demand_hex(name: str, value: str, digits: int) -> None:
+    if len(value) != digits or not _HEX.fullmatch(value):
+        raise Conflict(f"{name} must be {digits} hexadecimal digits")

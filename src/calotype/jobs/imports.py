@@ -1,0 +1,248 @@
+"""Carries an import out: gets the data, prepares it, puts it into each store, makes the image active.
+
+Every step ends in a transaction under the task's lease, and a step that is done is not done again: a worker that takes
+over goes on where the last one came to. Source: image-v2 13.4 to 13.6.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from calotype.database import imports as work
+from calotype.database import tasks
+from calotype.database.engine import Database
+from calotype.database.statements import Work
+from calotype.images.errors import ImageError, Invalid
+from calotype.images.holder import Holder
+from calotype.images.intake import Intake
+from calotype.images.model import Image, Location, Received, Task, now
+from calotype.images.stream import Bounds, Examination
+from calotype.jobs.progress import Progress
+from calotype.jobs.queue import Queue
+from calotype.jobs.sources import Sources
+from calotype.settings import Image as Limits
+from calotype.stores.shelf import Shelf
+
+COPY = "copy-image"
+
+
+class StoreFailed(ImageError):
+    """One store could not take the data."""
+
+    def __init__(self, store: str, error: ImageError) -> None:
+        super().__init__(error.text)
+        self.store = store
+
+
+class ImportJob:
+    """The kind of task that imports."""
+
+    def __init__(
+        self,
+        database: Database,
+        shelf: Shelf,
+        intake: Intake,
+        holder: Holder,
+        queue: Queue,
+        sources: Sources,
+        limits: Limits,
+    ) -> None:
+        self.database = database
+        self.shelf = shelf
+        self.intake = intake
+        self.holder = holder
+        self.queue = queue
+        self.sources = sources
+        self.limits = limits
+
+    async def run(self, task: Task, progress: Progress) -> None:
+        """One attempt; raises ImageError, LeaseLost."""
+        with self.holder.writing(task.image_id or ""):
+            attempt = Attempt(self, task, progress)
+            await attempt.run()
+            message = attempt.message
+        dropped = await self.queue.end(
+            task, lambda lease: work.settle(lease, attempt.image_id), {"image_id": attempt.image_id}, message
+        )
+        await self.intake.erase(dropped)
+
+    async def fail(self, task: Task, error: ImageError) -> None:
+        """Free the image and end the task; raises LeaseLost."""
+        order = Order(task, self.shelf)
+        failed = [error.store] if isinstance(error, StoreFailed) else order.stores
+
+        def settle(lease: tasks.Lease) -> Work:
+            if task.type == "import":
+                return work.discard(lease, order.image_id)
+            return work.undo(lease, order.image_id, order.stores, failed, requeue=order.method != COPY)
+
+        dropped = await self.queue.end(task, settle, None, error.text)
+        await self.intake.erase(dropped)
+
+
+class Order:
+    """What a task says is to be done."""
+
+    def __init__(self, task: Task, shelf: Shelf) -> None:
+        request: dict[str, Any] = task.input.get("import_req", {})
+        self.image_id = task.image_id or ""
+        # A task of the type `import` is a web-download into an image of its own.
+        self.arguments = request.get("method") or {"name": "web-download", "uri": task.input.get("import_from")}
+        self.method: str = self.arguments["name"]
+        self.stores: list[str] = [each or shelf.default for each in task.input.get("backend", [None])]
+        self.must_succeed: bool = request.get("all_stores_must_succeed", True)
+
+
+class Attempt:
+    """One run of one import."""
+
+    def __init__(self, job: ImportJob, task: Task, progress: Progress) -> None:
+        self._job = job
+        self._order = Order(task, job.shelf)
+        self._lease = tasks.of(task)
+        self._task = task
+        self._state = State.of(task)
+        self._progress = progress
+        self.image_id = self._order.image_id
+
+    @property
+    def message(self) -> str:
+        """What a client reads of an import that ended well."""
+        size = self._state.received.size if self._state.received else 0
+        return f"Copied {size // 2**20} MiB"
+
+    async def run(self) -> None:
+        """Get the data, prepare it, put it everywhere."""
+        order = self._order
+        status = None if order.method == COPY else "importing"
+        image = await self._write(work.start, order.stores, status)
+        source = self._copied(image) if order.method == COPY else image.staged or await self._fetch()
+        await self._spread(image, source)
+
+    def _copied(self, image: Image) -> Location:
+        """The location that a copy is made from: the default store's, or the first by weight."""
+        places = [each for each in self._job.shelf.ordered(image.locations) if each.store not in self._order.stores]
+        for each in places:
+            if each.store == self._job.shelf.default:
+                return each
+        if not places:
+            raise Invalid(f"Image {image.id} has no data that could be copied.")
+        return places[0]
+
+    async def _fetch(self) -> Location:
+        """Bring remote data into the staging place."""
+        async with self._job.sources.open(self._order.arguments, self._task.secret or {}) as remote:
+            self._progress.begin("downloading", remote.size)
+            location = await self._place(self._job.shelf.default)
+            try:
+                bounds = Bounds(remote.size, self._job.limits.size_cap)
+                size = await self._job.intake.keep(location, self._progress.counted(remote.chunks()), bounds)
+                self._state.attributes = remote.attributes
+                await self._write(work.stage, location, size, self._state.kept())
+            except BaseException:
+                await asyncio.shield(self._job.intake.give_up(self.image_id, location))
+                raise
+        return location
+
+    async def _spread(self, image: Image, source: Location) -> None:
+        """Put the data into every store that does not have it yet."""
+        there = {each.store for each in image.locations}
+        left = [each for each in self._order.stores if each not in there]
+        failure: StoreFailed | None = None
+        for store in left:
+            try:
+                await self._put(image, source, store, last=store == left[-1])
+            except StoreFailed as error:
+                if self._order.must_succeed:
+                    raise
+                failure = error
+                image = await self._write(work.miss, store)
+        if failure is not None and not {each.store for each in image.locations}.intersection(self._order.stores):
+            raise failure
+
+    async def _put(self, image: Image, source: Location, store: str, last: bool) -> None:
+        location = await self._place(store)
+        try:
+            received = await self._store(image, source, location)
+            finish = self._finish if last or not self._order.must_succeed else None
+            self._state.received = received
+            await self._write(work.store, location, self._state.kept(), finish if self._order.method != COPY else None)
+        except BaseException:
+            await asyncio.shield(self._job.intake.give_up(self.image_id, location))
+            raise
+
+    async def _store(self, image: Image, source: Location, location: Location) -> Received:
+        """Write one copy; StoreFailed."""
+        try:
+            store = self._job.shelf[source.store]
+            size = await store.size(source.name)
+            if size is None:
+                raise Invalid(f"The data to import of image {image.id} is missing.")
+            self._progress.begin(f"storing in {location.store}", size)
+            bounds = Bounds(size, self._job.limits.size_cap)
+            chunks = self._progress.counted(store.read(source.name, 0, size))
+            received = await self._job.intake.examine(location, chunks, bounds, self._examination(image))
+            self._compare(image, received)
+        except ImageError as error:
+            raise StoreFailed(location.store, error) from error
+        return received
+
+    def _examination(self, image: Image) -> Examination:
+        if self._order.method == COPY:
+            # What was examined when it came is not examined again.
+            image = msgspec.structs.replace(image, container_format=None)
+        return Examination(msgspec.structs.replace(image, **self._state.formats()), self._job.limits)
+
+    def _compare(self, image: Image, received: Received) -> None:
+        """Every copy is the same; Invalid."""
+        before = self._state.received
+        known = before.os_hash_value if before else image.os_hash_value if self._order.method == COPY else None
+        if known is not None and known != received.os_hash_value:
+            raise Invalid(f"The data of image {image.id} differs from its hash.")
+
+    def _finish(self, image: Image) -> Image:
+        """The image as it becomes active, or as it is when it is active already."""
+        received = self._state.received
+        if received is None or image.status == "active":
+            return image
+        return msgspec.structs.replace(
+            image,
+            status="active",
+            updated_at=now(),
+            properties={**image.properties, **(self._state.attributes.get("properties") or {})},
+            **self._state.formats(),
+            **msgspec.structs.asdict(received),
+        )
+
+    async def _place(self, store: str) -> Location:
+        location: Location = await self._write(work.place, store, self._job.holder.id)
+        return location
+
+    async def _write(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._job.database.write(step, self._lease, self.image_id, *arguments)
+
+
+class State(msgspec.Struct):
+    """How far the import came: what the data brings along, and what is known of it since it was stored once.
+
+    `attributes` may hold `disk_format`, `container_format` and `properties`; the image gets them as it becomes active.
+    """
+
+    attributes: dict[str, Any] = {}
+    received: Received | None = None
+
+    @classmethod
+    def of(cls, task: Task) -> "State":
+        """As the last attempt left it."""
+        return msgspec.convert(task.state, cls)
+
+    def kept(self) -> dict[str, Any]:
+        """As it is kept in the task."""
+        kept: dict[str, Any] = msgspec.to_builtins(self)
+        return kept
+
+    def formats(self) -> dict[str, Any]:
+        """The formats that differ from the image's own."""
+        return {name: self.attributes[name] for name in ("disk_format", "container_format") if name in self.attributes}
