@@ -1,0 +1,54 @@
+"""What tempest is pointed at: a server with the settings of a pass, or two nodes over the same database and data."""
+
+import string
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.support.server import Server
+from tests.support.servers import Servers
+from tests.support.system import NETWORK, absent
+from tests.tempest.passes import Pass
+from tests.tempest.sources import outbound_address
+
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def served(servers: Servers, database: str, each: Pass, home: Path) -> Iterator[list[Server]]:
+    """The nodes of a pass, running; `home` gets their files of settings."""
+    files = [home / each.settings, *([home / each.node] if each.node else [])]
+    nodes = [servers.unstarted(database, configuration=files[0])]
+    for file in files[1:]:
+        data = ("--data", str(nodes[0].data))
+        nodes.append(servers.unstarted(database, url=nodes[0].database, configuration=file, options=data))
+    values = {
+        "home": str(home),
+        "data": str(nodes[0].data),
+        "address": outbound_address() or absent(NETWORK),
+        "node": nodes[-1].base,
+    }
+    for file in files:
+        file.write_text(string.Template((HERE / file.name).read_text()).substitute(values))
+    with ExitStack() as ended:
+        for node in nodes:
+            node.personas = nodes[0].personas
+            node.start()
+            ended.callback(node.stop)
+        yield nodes
+
+
+def public_image(server: Server) -> str:
+    """The id of a new image that everybody sees."""
+    body = {"name": "public", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    with server.client("admin") as api:
+        image: str = api.post("/v2/images", json=body).raise_for_status().json()["id"]
+        octets = {"Content-Type": "application/octet-stream"}
+        api.put(f"/v2/images/{image}/file", content=b"public", headers=octets).raise_for_status()
+    return image
+
+
+def faults(nodes: list[Server]) -> list[str]:
+    """The lines of their logs that tell of a fault of the service."""
+    lines = [line for node in nodes for line in node.log.splitlines()]
+    return [line for line in lines if '"status":5' in line or '"trace"' in line]
