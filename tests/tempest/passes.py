@@ -40,8 +40,6 @@ EVERYTHING = Pass(
     "everything",
     "everything.toml",
     {
-        # Without networks of their own the tests need no network service, only the claim that there is one.
-        "service_available": {"neutron": True},
         "compute-feature-enabled": {"snapshot": True},
         "image": {"image_caching_enabled": True, "alternate_image_endpoint": "image_remote"},
         "image-feature-enabled": {
@@ -55,11 +53,17 @@ EVERYTHING = Pass(
     node="everything-node.toml",
 )
 
-UNHASHED = Pass(
-    "unhashed",
-    "unhashed.toml",
-    {"image-feature-enabled": {"do_secure_hash": False, "http_store_enabled": True}},
-    select=r"LocationImportTest\.",
+REST = Pass(
+    "rest",
+    "rest.toml",
+    {
+        # Without networks of their own the tests need no network service, only the claim that there is one.
+        "service_available": {"neutron": True},
+        "compute-feature-enabled": {"snapshot": True},
+        "image-feature-enabled": {"do_secure_hash": False, "http_store_enabled": True},
+    },
+    select=r"LocationImportTest\.|ImagesNegativeTestJSON\.",
+    leave_out=BOOTING,
 )
 
-PASSES = {each.name: each for each in (DEFAULT, EVERYTHING, UNHASHED)}
+PASSES = {each.name: each for each in (DEFAULT, EVERYTHING, REST)}

@@ -26,6 +26,7 @@ def served(servers: Servers, database: str, each: Pass, home: Path) -> Iterator[
         "home": str(home),
         "data": str(nodes[0].data),
         "address": outbound_address() or absent(NETWORK),
+        "base": nodes[0].base,
         "node": nodes[-1].base,
     }
     for file in files:
