@@ -1,4 +1,4 @@
-"""What tempest is pointed at: a server with the settings of a pass, or two nodes over the same database and data."""
+"""What tempest is pointed at: one server, or several nodes over the same database and data."""
 
 import string
 from collections.abc import Iterator
@@ -16,27 +16,24 @@ HERE = Path(__file__).parent
 
 @contextmanager
 def served(servers: Servers, database: str, each: Pass, home: Path) -> Iterator[list[Server]]:
-    """The nodes of a pass, running; `home` gets their files of settings."""
-    files = [home / each.settings, *([home / each.node] if each.node else [])]
-    nodes = [servers.unstarted(database, configuration=files[0])]
-    for file in files[1:]:
-        data = ("--data", str(nodes[0].data))
-        nodes.append(servers.unstarted(database, url=nodes[0].database, configuration=file, options=data))
-    values = {
-        "home": str(home),
-        "data": str(nodes[0].data),
-        "address": outbound_address() or absent(NETWORK),
-        "base": nodes[0].base,
-        "node": nodes[-1].base,
-    }
-    for file in files:
-        file.write_text(string.Template((HERE / file.name).read_text()).substitute(values))
+    """The nodes of a pass, running; `home` gets their settings and caches."""
+    settings = home / each.settings
+    nodes = [servers.unstarted(database, configuration=settings, environment=_cache(home, 0))]
+    for number in range(1, each.nodes):
+        over = {"url": nodes[0].database, "options": ("--data", str(nodes[0].data))}
+        nodes.append(servers.unstarted(database, configuration=settings, environment=_cache(home, number), **over))
+    values = {"address": outbound_address() or absent(NETWORK), "base": nodes[0].base, "other": nodes[-1].base}
+    settings.write_text(string.Template((HERE / each.settings).read_text()).substitute(values))
     with ExitStack() as ended:
         for node in nodes:
             node.personas = nodes[0].personas
             node.start()
             ended.callback(node.stop)
         yield nodes
+
+
+def _cache(home: Path, number: int) -> dict[str, str]:
+    return {"CALOTYPE_CACHE_DIRECTORY": str(home / f"cache-{number}")}
 
 
 def public_image(server: Server) -> str:
