@@ -19,6 +19,9 @@ CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compr
 
 IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-download")
 
+OWN_SERVICES = ("keystone", "glance", "nova")
+"""Names of this service's own entries in the service catalogue."""
+
 _STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -187,6 +190,17 @@ class Uris(Section, frozen=True):
     """How long the head of an answer, and then each next piece of its body, may take."""
 
 
+class Endpoint(Section, frozen=True):
+    """One service that is not this one."""
+
+    type: str = ""
+    """Type of the service, for example `image`."""
+    url: str = ""
+    """Its URL, for all interfaces."""
+    region: str = ""
+    """Where it is; empty: `identity.region`."""
+
+
 class Log(Section, frozen=True):
     """What is written about each request."""
 
@@ -236,6 +250,8 @@ class Settings(Section, frozen=True):
     tls: Tls = Tls()
     stores: dict[str, Store] = {}
     """Named stores, a table for each. Without any there is one store, DIR/images, and clients do not hear of it."""
+    catalog: dict[str, Endpoint] = {}
+    """Other services of the service catalogue, a table for each: of another region, or on another machine."""
 
     def __repr__(self) -> str:
         """Without the database's URL, which may hold a password."""
@@ -305,6 +321,7 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError("tls: certificate and key go together; one of them is missing")
     _check_uris(settings.uris)
     _check_stores(settings)
+    _check_catalog(settings)
     for method in settings.imports.methods:
         if method not in IMPORT_METHODS:
             raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")
@@ -347,6 +364,18 @@ def _is_host(text: str) -> bool:
         return "%" not in str(ipaddress.ip_address(text))
     except ValueError:
         return HOST_NAME.fullmatch(text) is not None
+
+
+def _check_catalog(settings: Settings) -> None:
+    for name, each in settings.catalog.items():
+        if not name or name in OWN_SERVICES:
+            raise SettingsError(
+                f"catalog.{name}: the name is taken, or empty; {', '.join(OWN_SERVICES)} are this service"
+            )
+        if not each.type:
+            raise SettingsError(f"catalog.{name}.type: say of which type the service is, for example image")
+        if not each.url.startswith(("http://", "https://")):
+            raise SettingsError(f"catalog.{name}.url: {each.url!r} is not a URL; it begins with http:// or https://")
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import os
 import socket
 from pathlib import Path
 from shutil import which
+from typing import NoReturn
 
 import pytest
 
@@ -14,6 +15,8 @@ POSTGRESQL = "initdb of PostgreSQL (Debian package postgresql)"
 QEMU_IMG = "qemu-img (Debian package qemu-utils)"
 OPENSSL = "openssl (Debian package openssl)"
 IPXE_ISO = "/usr/lib/ipxe/ipxe.iso (Debian package ipxe)"
+TEMPEST = ".venv-tempest with tempest: run `make tempest` once"
+NETWORK = "an address besides loopback"
 NOVACLIENT = ".venv-novaclient with python-novaclient 6.0.2 (`make .venv-novaclient`)"
 
 
@@ -21,6 +24,11 @@ def require(what: str, path: str | Path | None) -> Path:
     """The path if it is there; else the test is skipped, or fails when CALOTYPE_TESTS_NO_SKIP is 1."""
     if path is not None and Path(path).exists():
         return Path(path)
+    return absent(what)
+
+
+def absent(what: str) -> NoReturn:
+    """Skip the test for want of something, or fail it when CALOTYPE_TESTS_NO_SKIP is 1."""
     sentence = f"This test needs {what}."
     if os.environ.get(NO_SKIP) == "1":
         pytest.fail(sentence, pytrace=False)
@@ -51,6 +59,11 @@ def initdb() -> Path:
 def novaclient_python() -> Path:
     """The interpreter that has python-novaclient 6.0.2."""
     return require(NOVACLIENT, ROOT / ".venv-novaclient" / "bin" / "python")
+
+
+def tempest_python() -> Path:
+    """The interpreter that has tempest."""
+    return require(TEMPEST, ROOT / ".venv-tempest" / "bin" / "python")
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ from calotype.access.accounts import Accounts
 from calotype.access.errors import Forbidden, missing
 from calotype.access.model import Filter, Query
 from calotype.api.identity import views
-from calotype.api.identity.catalog import endpoints, services
+from calotype.api.identity.catalog import endpoints, regions, services
 from calotype.api.identity.lists import administrator, answer, reads_all
 from calotype.api.identity.queries import filters, parameters, self_link
 from calotype.api.wire import Reply, Request, json_reply
@@ -75,13 +75,13 @@ class AccountCalls:
 
     async def regions(self, request: Request, url: str) -> Reply:
         """`GET /v3/regions`: anybody with a token."""
-        items = [views.region(self._settings.identity.region, url)]
+        items = [views.region(each, url) for each in regions(self._settings)]
         return json_reply(views.collection("regions", items, self_link(request, url)))
 
     async def region(self, request: Request, url: str) -> Reply:
         """`GET /v3/regions/{region_id}`."""
         region_id = request.parameters["region_id"]
-        if region_id != self._settings.identity.region:
+        if region_id not in regions(self._settings):
             raise missing("region", region_id)
         return json_reply({"region": views.region(region_id, url)})
 

@@ -1,4 +1,4 @@
-"""The service catalogue: where compute, image and identity are (spec: identity-and-huawei 0 and A.7).
+"""The service catalogue: where compute, image, identity and what is configured are (identity-and-huawei 0 and A.7).
 
 The compute URL carries its version and the image URL carries none, because clients glue paths onto both. Names are
 distinct and everything has a stable id, so that two workers and two starts tell the same.
@@ -20,6 +20,7 @@ class Service(NamedTuple):
     type: str
     name: str
     url: str
+    region: str
 
     @property
     def id(self) -> str:
@@ -28,21 +29,29 @@ class Service(NamedTuple):
 
 
 def services(settings: Settings, request: Request) -> tuple[Service, ...]:
-    """All services; asked under a prefix, each is under its own."""
+    """All services, this one's own first; asked under a prefix, each of those is under its own."""
     base = base_url(request, settings.public_endpoint, settings.proxy_headers)
     compute, image = ("/compute", "/image") if request.prefix else ("", "")
+    region = settings.identity.region
     return (
-        Service("identity", "keystone", identity_url(settings, request)),
-        Service("image", "glance", base + image),
-        Service("compute", "nova", f"{base}{compute}/v2.1"),
+        Service("identity", "keystone", identity_url(settings, request), region),
+        Service("image", "glance", base + image, region),
+        Service("compute", "nova", f"{base}{compute}/v2.1", region),
+        *(Service(each.type, name, each.url, each.region or region) for name, each in settings.catalog.items()),
     )
+
+
+def regions(settings: Settings) -> list[str]:
+    """Every region of the catalogue, this service's own first."""
+    others = [each.region for each in settings.catalog.values() if each.region]
+    return list(dict.fromkeys([settings.identity.region, *others]))
 
 
 def catalog(settings: Settings, request: Request) -> list[dict[str, Any]]:
     """The catalogue as it stands in a token."""
     return [
         {
-            "endpoints": [_endpoint(service, interface, settings.identity.region) for interface in INTERFACES],
+            "endpoints": [_endpoint(service, interface) for interface in INTERFACES],
             "id": service.id,
             "type": service.type,
             "name": service.name,
@@ -54,19 +63,19 @@ def catalog(settings: Settings, request: Request) -> list[dict[str, Any]]:
 def endpoints(settings: Settings, request: Request) -> list[dict[str, Any]]:
     """Every endpoint with its service, as `GET /v3/endpoints` lists them."""
     return [
-        {**_endpoint(service, interface, settings.identity.region), "service_id": service.id, "enabled": True}
+        {**_endpoint(service, interface), "service_id": service.id, "enabled": True}
         for service in services(settings, request)
         for interface in INTERFACES
     ]
 
 
-def _endpoint(service: Service, interface: str, region: str) -> dict[str, Any]:
+def _endpoint(service: Service, interface: str) -> dict[str, Any]:
     return {
         "id": _id(f"{service.name}/{interface}"),
         "interface": interface,
-        "region_id": region,
+        "region_id": service.region,
         "url": service.url,
-        "region": region,
+        "region": service.region,
     }
 
 
