@@ -10,6 +10,7 @@ from calotype.cli.project import project
 from calotype.cli.role import role
 from calotype.cli.serve import init, serve
 from calotype.cli.settings import settings
+from calotype.cli.task import task
 from calotype.cli.token import token
 from calotype.cli.user import user
 
@@ -20,5 +21,5 @@ def main() -> None:
     """Calotype: the OpenStack image service in one process."""
 
 
-for command in (serve, init, db, project, user, role, token, image, settings, doctor):
+for command in (serve, init, db, project, user, role, token, image, task, settings, doctor):
     main.add_command(command)

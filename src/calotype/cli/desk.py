@@ -18,6 +18,7 @@ from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
 from calotype.cli.common import prepared, with_settings
 from calotype.database.connect import connect
+from calotype.database.engine import Database
 from calotype.settings import Settings
 
 Rows = Sequence[dict[str, Any]]
@@ -29,6 +30,7 @@ class Desk(NamedTuple):
     accounts: Accounts
     tokens: Tokens
     settings: Settings
+    database: Database
 
 
 Command = Callable[..., Awaitable[Rows | dict[str, Any] | str | None]]
@@ -86,7 +88,7 @@ async def _with_desk(settings: Settings, command: Command, arguments: dict[str, 
         accounts = Accounts(database, passwords, tokens.forget)
         if await accounts.domain(DEFAULT_DOMAIN) is None:
             raise click.ClickException("There are no accounts yet: `calotype init` makes the first ones.")
-        return await command(Desk(accounts, tokens, settings), **arguments)
+        return await command(Desk(accounts, tokens, settings, database), **arguments)
     finally:
         passwords.close()
         await database.close()

@@ -40,7 +40,8 @@ class LocationJob:
         location = Location(store, url)
         size = await self._size(location)
         if expected is not None and self._limits.do_secure_hash:
-            await self._write(task, lambda image: _change(image, status="importing"))
+            # The location stays when the hash is another one, as it does in Glance: clients look there.
+            await self._write(task, lambda image: _change(image, status="importing", locations=[location]))
             found = await self._hash(location, size, expected["os_hash_algo"], progress)
             if found.os_hash_value != expected["os_hash_value"].lower():
                 raise Invalid(f"The data at {url} does not have the hash that was announced.")

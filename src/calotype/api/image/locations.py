@@ -19,7 +19,7 @@ _SCHEMA = {
         "validation_data": {
             "type": "object",
             "additionalProperties": False,
-            "required": ["os_hash_algo", "os_hash_value"],
+            "dependentRequired": {"os_hash_algo": ["os_hash_value"], "os_hash_value": ["os_hash_algo"]},
             "properties": {
                 "os_hash_algo": {"type": "string", "enum": list(ALGORITHMS)},
                 "os_hash_value": {"type": "string", "maxLength": 128},
