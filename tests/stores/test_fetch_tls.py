@@ -51,8 +51,8 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
     return Certified(tmp_path_factory.mktemp("certificates"))
 
 
-async def opened() -> Fetcher:
-    fetcher = Fetcher(rules(connect_seconds=0.5), lambda host: ["127.0.0.1"])
+async def opened(**settings: object) -> Fetcher:
+    fetcher = Fetcher(rules(**settings), lambda host: ["127.0.0.1"])
     await fetcher.open()
     return fetcher
 
@@ -100,9 +100,21 @@ async def test_plain_http_where_tls_is_wanted(trusting: Fetcher) -> None:
             await read(trusting, f"https://mirror.example:{server.sockets[0].getsockname()[1]}/")
 
 
-async def test_a_server_that_does_not_begin_tls(trusting: Fetcher) -> None:
+async def test_a_server_that_does_not_begin_tls() -> None:
+    fetcher = await opened(connect_seconds=0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(FetchFailed, match="in time"):
-        await read(trusting, f"https://mirror.example:{silent.getsockname()[1]}/")
+        await read(fetcher, f"https://mirror.example:{silent.getsockname()[1]}/")
+    await fetcher.close()
+
+
+async def test_a_reader_that_is_cancelled_while_tls_begins_leaves_nothing_open(trusting: Fetcher) -> None:
+    async with Remote(b"") as silent:
+        reading = asyncio.create_task(read(trusting, f"https://mirror.example:{silent.port}/"))
+        await asyncio.sleep(0.1)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await asyncio.wait_for(silent.left.wait(), 1)
 
 
 async def test_a_redirect_may_lead_to_tls_but_not_away_from_it(trusting: Fetcher, certified: Certified) -> None:

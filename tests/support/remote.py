@@ -19,8 +19,8 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 def rules(**more: object) -> Uris:
-    """Settings that let a test reach its own servers, and wait for nothing long."""
-    usual = {"allowed_ports": (), "allowed_networks": LOOPBACK, "connect_seconds": 1.0, "read_seconds": 1.0}
+    """Settings that let a test reach its own servers."""
+    usual = {"allowed_ports": (), "allowed_networks": LOOPBACK, "connect_seconds": 5.0, "read_seconds": 5.0}
     return Uris(**{**usual, **more})  # type: ignore[arg-type]
 
 
