@@ -40,12 +40,15 @@ def _entries(documents: dict[tuple[str, str], str], kind: type[msgspec.Struct]) 
 
 
 def _entry(documents: dict[tuple[str, str], str], kind: type, field: Any) -> list[str]:
-    return [f"# {documents[kind.__name__, field.name]}", f"# {field.name} = {_toml(field.default)}"]
+    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    return [f"# {documents[kind.__name__, field.name]}", f"# {field.name} = {_toml(default)}"]
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(each)}" for name, each in value.items()) + "}"
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)

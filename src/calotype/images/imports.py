@@ -3,6 +3,7 @@
 Source: image-v2 13. The work itself is in `jobs/imports.py`.
 """
 
+import logging
 import re
 import uuid
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from calotype.images.model import Image, Task, keepable, now
 from calotype.settings import Imports as Settings
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriFilter, UriRefused
+
+log = logging.getLogger("calotype.imports")
 
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _FORMATS = ("container_format", "disk_format")
@@ -133,7 +136,8 @@ class Imports:
             if not isinstance(uri, str):
                 raise UriRefused("it is not a string")
             await self._uris.check(uri)
-        except UriRefused:
+        except UriRefused as refused:
+            log.info("URI refused: %s", refused.reason)
             raise Invalid(f"URI for web-download does not pass filtering: {uri}") from None
 
     def _stores(self, wanted: Wanted, image: Image) -> list[str]:

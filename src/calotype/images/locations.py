@@ -3,6 +3,7 @@
 Source: image-v2 14, 15, 20.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ from calotype.images.relocation import Relocation, over_quota
 from calotype.settings import Image as Settings
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriFilter, UriRefused
+
+log = logging.getLogger("calotype.locations")
 
 _NO_STORES = "Multi backend is not supported at this site."
 
@@ -162,7 +165,8 @@ class Locations:
         guarded(await self._library.show(caller, image_id))
         try:
             await self._uris.check(url)
-        except UriRefused:
+        except UriRefused as refused:
+            log.info("URI refused: %s", refused.reason)
             raise Invalid(f"URI for add location does not pass filtering: {url}") from None
         validation = {} if expected is None else msgspec.to_builtins(expected)
         request = {"image_id": image_id, "loc_url": url, "validation_data": validation}

@@ -31,6 +31,7 @@ from calotype.images.model import Image, Location, Status, keepable, named, now
 from calotype.images.stream import Bounds, Examination
 from calotype.settings import Image as Limits
 from calotype.stores.shelf import Shelf
+from calotype.stores.uris import UriRefused
 
 log = logging.getLogger("calotype.transfer")
 
@@ -146,6 +147,10 @@ class Transfer:
                 size = await store.size(place.name)
             except StorageUnavailable as error:
                 failure = error
+                continue
+            except UriRefused as error:
+                log.warning("the data of image %s is at a URL that may not be read: %s", image.id, error.reason)
+                failure = StorageUnavailable(f"The data of image {image.id} cannot be read.")
                 continue
             if size is None:
                 continue

@@ -1,5 +1,6 @@
 """Where imported data comes from, when it is not staged: a URL, or an image of another Glance (image-v2 13.4)."""
 
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -10,6 +11,9 @@ import msgspec
 from calotype.images.errors import ImageError, Invalid
 from calotype.settings import Imports
 from calotype.stores.fetch import Answer, Fetcher, FetchFailed
+from calotype.stores.uris import UriRefused
+
+log = logging.getLogger("calotype.imports")
 
 DOCUMENT_BYTES = 4 * 1024 * 1024
 WINDOW_SECONDS = 30.0
@@ -45,6 +49,10 @@ class Sources:
                 async with self._fetcher.get(method["uri"]) as answer:
                     yield Remote(answer.size, lambda: self._steady(answer), {})
         except FetchFailed as error:
+            raise Unfetchable(error.text) from error
+        except UriRefused as error:
+            # The reason may tell what names of the inside resolve to.
+            log.info("URI refused: %s", error.reason)
             raise Unfetchable(error.text) from error
 
     @asynccontextmanager

@@ -149,9 +149,9 @@ class UriFilter:
     def _judge_address(self, host: str, text: str) -> None:
         address = addresses.parse(text)
         if not addresses.reachable(address, self._networks):
-            raise UriRefused(f"host {host} has the address {address}, which is not public")
+            raise UriRefused(f"host {host} has the address {text}, which is not public")
         if not self._disallowed_hosts.isdisjoint(map(str, (address, *addresses.meant(address)))):
-            raise UriRefused(f"host {host} has the address {address}, which is not allowed")
+            raise UriRefused(f"host {host} has the address {text}, which is not allowed")
 
     async def _addresses(self, host: str) -> list[str]:
         if _is_address(host):
