@@ -14,37 +14,44 @@ from calotype.database.images import Change, data_of, lock, remove, write
 from calotype.database.statements import Work
 from calotype.database.tasks import Lease, LeaseLost
 from calotype.images.errors import Conflict, ImageNotFound
-from calotype.images.model import Image, Location, Task, named, now
+from calotype.images.model import LOCK, Image, Location, Task, named, now
 
-TASK = "os_glance_import_task"
 IMPORTING = "os_glance_importing_to_stores"
 FAILED = "os_glance_failed_import"
+_EMPTY = ("queued", "uploading")
+
+
+class Unlocked(LeaseLost):
+    """The image does not wait for the task any more."""
 
 
 def begin(image_id: str, project: str, mutate: Change, make: Callable[[Image], Task]) -> Work:
     """Lock the image for a task and insert the task; raises what `mutate` raises, Conflict if another one has it."""
     old: Image = yield from lock(image_id, project)
     new = mutate(old)
-    holder = old.properties.get(TASK)
+    holder = old.properties.get(LOCK)
     if holder and (yield from tasks.live(holder)):
         raise Conflict("Image has active task")
     task = make(new)
     yield from tasks.create(task)
-    new = _with(new, {TASK: task.id})
+    new = _with(new, {LOCK: task.id})
     yield from write(old, new)
     return task
 
 
-def start(lease: Lease, image_id: str, stores: list[str], status: str | None) -> Work:
-    """The work begins, or goes on: the image is `status` (unchanged for None) and shows where its data goes."""
-    old = yield from _held(lease, image_id)
-    done = {each.store for each in old.locations}
+def start(lease: Lease, image_id: str, stores: list[str]) -> Work:
+    """The work begins, or goes on: an image without data is `importing`, and each shows where its data goes."""
+    old: Image = yield from _held(lease, image_id)
+    # What a queued image has by a location whose hash was wrong goes; later, locations are what was done.
+    dropped = old.locations if old.status in _EMPTY else []
+    done = {each.store for each in old.locations if each not in dropped}
     importing = [each for each in stores if each not in done]
     failed = [each for each in _names(old, FAILED) if each not in stores]
     new = _with(old, {IMPORTING: _list(importing), FAILED: _list(failed)})
-    if status is not None:
-        new.status = status  # type: ignore[assignment]
+    if old.status in _EMPTY:
+        new.status, new.locations = "importing", []
     yield from write(old, new)
+    yield from loose.add(image_id, dropped)
     return new
 
 
@@ -63,7 +70,7 @@ def stage(lease: Lease, image_id: str, location: Location, size: int, state: dic
     old: Image = yield from _held(lease, image_id)
     new = msgspec.structs.replace(old, staged=location, size=size, reserved=size, updated_at=now())
     yield from write(old, new)
-    yield from loose.take(location)
+    yield from loose.claim(location)
     yield from tasks.keep(lease, state)
     dropped = [old.staged] if old.staged else []
     yield from loose.add(image_id, dropped)
@@ -79,7 +86,7 @@ def store(lease: Lease, image_id: str, location: Location, state: dict[str, Any]
     if finish is not None:
         new = finish(new)
     yield from write(old, new)
-    yield from loose.take(location)
+    yield from loose.claim(location)
     yield from tasks.keep(lease, state)
     return new
 
@@ -104,19 +111,22 @@ def settle(lease: Lease, image_id: str) -> Work:
     return dropped
 
 
-def undo(lease: Lease, image_id: str, stores: list[str], failed: list[str], requeue: bool) -> Work:
-    """The import failed: what it brought into `stores` and what is staged goes, and the image is free.
+def undo(lease: Lease, image_id: str, stores: list[str], failed: list[str], all_or_none: bool) -> Work:
+    """The import failed: what is staged goes, and the image is free. Answers what became loose.
 
-    `requeue` makes it an image without data, that can be uploaded or imported to again. Answers what became loose.
+    An image that was not active yet is one without data again, that can be uploaded or imported to. An active one
+    keeps what is in `stores` already if that is of use to it, or is all that it has.
     """
     try:
         old: Image = yield from _held(lease, image_id)
-    except ImageNotFound:
+    except (ImageNotFound, Unlocked):
         return []
-    kept = [] if requeue else [each for each in old.locations if each.store not in stores]
-    new = _without_task(old)
-    properties = {IMPORTING: "", FAILED: _list({*_names(old, FAILED), *failed})}
-    new = msgspec.structs.replace(_with(new, properties), locations=kept, staged=None, reserved=0)
+    requeue = old.status in (*_EMPTY, "importing")
+    kept = [] if requeue else [each for each in old.locations if not all_or_none or each.store not in stores]
+    kept = kept or ([] if requeue else old.locations)
+    missed = {*_names(old, FAILED), *failed} - {each.store for each in kept}
+    new = _with(_without_task(old), {IMPORTING: "", FAILED: _list(missed)})
+    new = msgspec.structs.replace(new, locations=kept, staged=None, reserved=0)
     if requeue:
         nothing = {"checksum": None, "os_hash_algo": None, "os_hash_value": None, "size": None, "virtual_size": None}
         new = msgspec.structs.replace(new, status="queued", **nothing)
@@ -130,7 +140,7 @@ def discard(lease: Lease, image_id: str) -> Work:
     """The import failed and the image, which was made for it, goes with it. Answers what became loose."""
     try:
         yield from _held(lease, image_id)
-    except ImageNotFound:
+    except (ImageNotFound, Unlocked):
         return []
     return data_of((yield from remove(image_id, "", lambda image: image)))
 
@@ -147,7 +157,7 @@ def release(lease: Lease, image_id: str) -> Work:
     """The task is over and the image is free."""
     try:
         yield from locate(lease, image_id, _without_task)
-    except ImageNotFound:
+    except (ImageNotFound, Unlocked):
         return
 
 
@@ -155,8 +165,8 @@ def _held(lease: Lease, image_id: str) -> Work:
     """The image and the task, locked: a copy of the image whose parts may be changed in place never is the old one."""
     old: Image = yield from lock(image_id, "")
     yield from tasks.hold(lease)
-    if old.properties.get(TASK) != lease.task_id:
-        raise LeaseLost(f"image {image_id} is not locked by task {lease.task_id} any more")
+    if old.properties.get(LOCK) != lease.task_id:
+        raise Unlocked(f"image {image_id} is not locked by task {lease.task_id} any more")
     return old
 
 
@@ -165,7 +175,7 @@ def _with(image: Image, properties: dict[str, str]) -> Image:
 
 
 def _without_task(image: Image) -> Image:
-    left = {name: value for name, value in image.properties.items() if name != TASK}
+    left = {name: value for name, value in image.properties.items() if name != LOCK}
     return msgspec.structs.replace(image, properties=left, updated_at=now())
 
 

@@ -6,12 +6,14 @@ from sqlalchemy import bindparam, delete, select
 
 from calotype.database.statements import Statement, Work, inserted, updated
 from calotype.database.tables import loose_data
+from calotype.images.errors import StorageUnavailable
 from calotype.images.model import Location, now
 
 LIST = Statement(select(*loose_data.c))
 _KEY = (loose_data.c.store == bindparam("store"), loose_data.c.name == bindparam("name"))
 _INSERT = inserted(loose_data)
 _LOCK = Statement(select(*loose_data.c).where(*_KEY).with_for_update())
+_HOLDER = loose_data.c.keys().index("holder")
 _DELETE = Statement(delete(loose_data).where(*_KEY))
 _RENEW = Statement(
     loose_data.update().where(loose_data.c.holder == bindparam("of_holder")).values(seen_at=bindparam("seen_at"))
@@ -52,8 +54,16 @@ def let_go(location: Location) -> Work:
     return True
 
 
+def claim(location: Location) -> Work:
+    """The data is an image's own from now on. Raises StorageUnavailable if its writer was given up meanwhile."""
+    rows = yield _LOCK, _key(location)
+    if not rows or not rows[0][_HOLDER]:
+        raise StorageUnavailable(f"The data {location.name} was given up because its worker stopped answering.")
+    yield from take(location)
+
+
 def take(location: Location) -> Work:
-    """The data is an image's own from now on, or it is removed."""
+    """The data is an image's own, or it is removed."""
     yield _DELETE, _key(location)
 
 

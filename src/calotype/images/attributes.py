@@ -6,7 +6,8 @@ Source: image-v2 4.2, 4.3, 9.1, 10.
 from collections.abc import Mapping
 from typing import Any
 
-from calotype.images.errors import Forbidden, Invalid, LimitExceeded
+from calotype.images.errors import Conflict, Forbidden, Invalid, LimitExceeded
+from calotype.images.model import LOCK
 from calotype.settings import Image as Limits
 
 WRITABLE = (
@@ -54,6 +55,12 @@ def refuse_reserved(name: str) -> None:
     """Raise Forbidden for a name that is no attribute and cannot become one."""
     if name in RESERVED or name.startswith("os_glance"):
         raise Forbidden(f"Attribute '{name}' is reserved.")
+
+
+def refuse_locked(properties: Mapping[str, str]) -> None:
+    """Raise Conflict while a task has the image: the data that it gets is on its way."""
+    if properties.get(LOCK):
+        raise Conflict("Image has active task")
 
 
 def refuse_long_name(name: str) -> None:

@@ -32,6 +32,9 @@ SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", 
 PROPERTY_HEAD = 128
 """How many characters of a property's value its index holds."""
 
+LOCK = "os_glance_import_task"
+"""The property that names the task an image waits for."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Kind = Literal["in", "eq", "neq", "gt", "gte", "lt", "lte", "property", "tag", "none"]

@@ -7,6 +7,7 @@ import msgspec
 
 from calotype.access.caller import Caller
 from calotype.access.policy import Policy
+from calotype.images import attributes
 from calotype.images.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotAuthorized
 from calotype.images.model import Image, Location
 from calotype.images.patch import Operation
@@ -88,6 +89,7 @@ class Relocation:
         if 0 <= quota < len(places):
             raise over_quota(len(places), quota)
         if image.status == "queued":
+            attributes.refuse_locked(image.properties)
             if image.disk_format is None or image.container_format is None:
                 raise Invalid("Properties disk_format, container_format must be set prior to saving data.")
             image.status = "active"

@@ -16,6 +16,7 @@ import msgspec
 from calotype.access.caller import Caller
 from calotype.database import uploads
 from calotype.database.engine import Database
+from calotype.images import attributes
 from calotype.images.errors import (
     Conflict,
     Forbidden,
@@ -188,5 +189,6 @@ def _start_staging(image: Image) -> Image:
 
 
 def _writing(image: Image, status: Status) -> Image:
+    attributes.refuse_locked(image.properties)
     name, image = named(image)
     return msgspec.structs.replace(image, upload=name, status=status, updated_at=now())

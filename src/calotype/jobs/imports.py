@@ -14,7 +14,7 @@ from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.engine import Database
 from calotype.database.statements import Work
-from calotype.images.errors import ImageError, Invalid
+from calotype.images.errors import Conflict, ImageError, Invalid
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.model import Image, Location, Received, Task, now
@@ -76,7 +76,7 @@ class ImportJob:
         def settle(lease: tasks.Lease) -> Work:
             if task.type == "import":
                 return work.discard(lease, order.image_id)
-            return work.undo(lease, order.image_id, order.stores, failed, requeue=order.method != COPY)
+            return work.undo(lease, order.image_id, order.stores, failed, order.must_succeed)
 
         dropped = await self.queue.end(task, settle, None, error.text)
         await self.intake.erase(dropped)
@@ -116,8 +116,7 @@ class Attempt:
     async def run(self) -> None:
         """Get the data, prepare it, put it everywhere."""
         order = self._order
-        status = None if order.method == COPY else "importing"
-        image = await self._write(work.start, order.stores, status)
+        image = await self._write(work.start, order.stores)
         source = self._copied(image) if order.method == COPY else image.staged or await self._fetch()
         await self._spread(image, source)
 
@@ -153,7 +152,7 @@ class Attempt:
         failure: StoreFailed | None = None
         for store in left:
             try:
-                await self._put(image, source, store, last=store == left[-1])
+                image = await self._put(image, source, store, last=store == left[-1])
             except StoreFailed as error:
                 if self._order.must_succeed:
                     raise
@@ -162,16 +161,27 @@ class Attempt:
         if failure is not None and not {each.store for each in image.locations}.intersection(self._order.stores):
             raise failure
 
-    async def _put(self, image: Image, source: Location, store: str, last: bool) -> None:
+    async def _put(self, image: Image, source: Location, store: str, last: bool) -> Image:
+        self._check(store)
         location = await self._place(store)
         try:
             received = await self._store(image, source, location)
+            self._state.examined = self._state.examined or self._formats(image)
             finish = self._finish if last or not self._order.must_succeed else None
             self._state.received = received
-            await self._write(work.store, location, self._state.kept(), finish if self._order.method != COPY else None)
+            finish = finish if self._order.method != COPY else None
+            stored: Image = await self._write(work.store, location, self._state.kept(), finish)
         except BaseException:
             await asyncio.shield(self._job.intake.give_up(self.image_id, location))
             raise
+        return stored
+
+    def _check(self, store: str) -> None:
+        """Raise StoreFailed for one that is not configured any more: nothing could clear up in it."""
+        try:
+            self._job.shelf[store]
+        except ImageError as error:
+            raise StoreFailed(store, error) from error
 
     async def _store(self, image: Image, source: Location, location: Location) -> Received:
         """Write one copy; StoreFailed."""
@@ -195,6 +205,11 @@ class Attempt:
             image = msgspec.structs.replace(image, container_format=None)
         return Examination(msgspec.structs.replace(image, **self._state.formats()), self._job.limits)
 
+    def _formats(self, image: Image) -> tuple[str | None, str | None]:
+        """What the data has to be."""
+        told = msgspec.structs.replace(image, **self._state.formats())
+        return told.disk_format, told.container_format
+
     def _compare(self, image: Image, received: Received) -> None:
         """Every copy is the same; Invalid."""
         before = self._state.received
@@ -205,8 +220,10 @@ class Attempt:
     def _finish(self, image: Image) -> Image:
         """The image as it becomes active, or as it is when it is active already."""
         received = self._state.received
-        if received is None or image.status == "active":
+        if received is None or image.status != "importing":
             return image
+        if self._formats(image) != self._state.examined:
+            raise Conflict("The format of the image was changed while its data was examined.")
         return msgspec.structs.replace(
             image,
             status="active",
@@ -232,6 +249,8 @@ class State(msgspec.Struct):
 
     attributes: dict[str, Any] = {}
     received: Received | None = None
+    examined: tuple[str | None, str | None] | None = None
+    """The disk format and the container format that it was examined for."""
 
     @classmethod
     def of(cls, task: Task) -> "State":

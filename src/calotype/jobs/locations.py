@@ -8,6 +8,7 @@ import msgspec
 from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.engine import Database
+from calotype.database.images import Change
 from calotype.images.errors import ImageError, Invalid
 from calotype.images.hashes import Hashes, hashed
 from calotype.images.model import Image, Location, Task, now
@@ -19,6 +20,7 @@ from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriRefused
 
 TRIES = 3
+_EMPTY = ("queued", "importing")
 
 
 class LocationJob:
@@ -41,11 +43,12 @@ class LocationJob:
         size = await self._size(location)
         if expected is not None and self._limits.do_secure_hash:
             # The location stays when the hash is another one, as it does in Glance: clients look there.
-            await self._write(task, lambda image: _change(image, status="importing", locations=[location]))
-            found = await self._hash(location, size, expected["os_hash_algo"], progress)
-            if found.os_hash_value != expected["os_hash_value"].lower():
-                raise Invalid(f"The data at {url} does not have the hash that was announced.")
-            await self._write(task, lambda image: _activated(image, location, size, msgspec.to_builtins(found)))
+            image = await self._write(task, lambda image: _examined(image, location))
+            if image.status == "importing":
+                found = await self._hash(location, size, expected["os_hash_algo"], progress)
+                if found.os_hash_value != expected["os_hash_value"].lower():
+                    raise Invalid(f"The data at {url} does not have the hash that was announced.")
+                await self._write(task, lambda image: _activated(image, location, size, msgspec.to_builtins(found)))
         elif expected is not None:
             await self._write(task, lambda image: _activated(image, location, size, expected))
         else:
@@ -65,7 +68,7 @@ class LocationJob:
         def settle(lease: tasks.Lease) -> Any:
             try:
                 yield from work.locate(lease, task.input["image_id"], mutate)
-            except ImageError:
+            except (ImageError, work.Unlocked):
                 return
             yield from work.release(lease, task.input["image_id"])
 
@@ -100,16 +103,24 @@ class LocationJob:
             await self._write(task, partial(_change, **msgspec.to_builtins(found)))
             return
 
-    async def _write(self, task: Task, mutate: Any) -> None:
-        await self._database.write(work.locate, tasks.of(task), task.input["image_id"], mutate)
+    async def _write(self, task: Task, mutate: Change) -> Image:
+        image: Image = await self._database.write(work.locate, tasks.of(task), task.input["image_id"], mutate)
+        return image
 
 
 def _change(image: Image, /, **changes: Any) -> Image:
     return msgspec.structs.replace(image, updated_at=now(), **changes)
 
 
+def _examined(image: Image, location: Location) -> Image:
+    """The image whose data is looked at; it is left alone if an earlier attempt has come further."""
+    if image.status not in _EMPTY:
+        return image
+    return _change(image, status="importing", locations=[location])
+
+
 def _activated(image: Image, location: Location, size: int, hashes: dict[str, Any]) -> Image:
     """The image with its data; it is left alone if an earlier attempt has come so far."""
-    if image.status == "active":
+    if image.status not in _EMPTY:
         return image
     return _change(image, status="active", locations=[location], size=size, **hashes)
