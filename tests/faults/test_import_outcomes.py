@@ -1,0 +1,440 @@
+"""What happens to an import between two of its transactions, at exactly that moment, on each database."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from calotype.access.tokens import Tokens
+from calotype.app import Parts
+from calotype.database import images as rows
+from calotype.database import loose
+from calotype.database.connect import connect
+from calotype.images.errors import Conflict, ImageNotFound, StorageUnavailable
+from calotype.images.hashes import Hashes
+from calotype.images.imports import Asked, Wanted
+from calotype.images.model import LOCK, Image, Location, Task
+from calotype.images.patch import Operation
+from calotype.jobs.sweeper import Sweeper
+from calotype.settings import Image as Limits
+from calotype.settings import Settings, Store
+from tests.support.imports import (
+    CALLER,
+    DATA,
+    SHA512,
+    Mirror,
+    State,
+    Watched,
+    asked_for,
+    finished,
+    mirror,
+    new_image,
+    opened,
+    pieces,
+    settings,
+)
+
+__all__ = ["mirror"]
+
+ALL = ["one", "two", "three"]
+WEB = {"one": Store(weight=1), "two": Store(), "web": Store(type="http", weight=9)}
+Act = Callable[[Parts], Awaitable[None]]
+
+
+class Scene:
+    """A service in this process. `acts` are done before the transactions they are named after: `store 2` is the second."""
+
+    def __init__(self, chosen: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.settings = chosen
+        self.acts: dict[str, Act] = {}
+        self.parts: Parts
+        self._seen: dict[str, Any] = {}
+        monkeypatch.setattr("calotype.app.connect", lambda settings: Watched(connect(settings), self._before))
+
+    async def _before(self, name: str) -> None:
+        number = next(self._seen.setdefault(name, itertools.count(1)))
+        act = self.acts.pop(f"{name} {number}", None)
+        if act is not None:
+            await act(self.parts)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Parts]:
+        async with opened(self.settings) as self.parts:
+            yield self.parts
+
+    def play(self, method: str, url: str = "", **wanted: Any) -> Task:
+        """Ask for an import and let a worker do it."""
+
+        async def played() -> Task:
+            async with self.opened() as parts:
+                await asked_for(parts, method, url, **wanted)
+                self._seen.clear()
+                return await finished(parts)
+
+        return asyncio.run(played())
+
+    def sweep(self) -> None:
+        """As the next start would."""
+
+        async def swept() -> None:
+            async with self.opened() as parts:
+                tokens = Tokens(parts.database, self.settings.identity)
+                await Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens).sweep()
+
+        asyncio.run(swept())
+
+    def state(self) -> State:
+        """What is kept in the end."""
+        self.sweep()
+        return State(self.settings)
+
+
+async def _the_image(parts: Parts) -> Image:
+    row = await parts.database.one(rows.LOCATED, {})
+    assert row is not None
+    return await parts.library.show(CALLER, row[0])
+
+
+@pytest.fixture
+def scene(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A service with three stores."""
+    return Scene(settings(tmp_path, url), monkeypatch)
+
+
+@pytest.fixture
+def with_web(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A service with two stores and one for URLs, which is preferred."""
+    chosen = settings(tmp_path, url, WEB)
+    return Scene(msgspec.structs.replace(chosen, image=Limits(show_locations=True)), monkeypatch)
+
+
+def broken(store: str) -> Act:
+    """The store loses its directory for unfinished data."""
+
+    async def act(parts: Parts) -> None:
+        path = parts.shelf[store].path("x")
+        assert path is not None
+        (path.parent / ".partial").rmdir()
+
+    return act
+
+
+@pytest.mark.parametrize("bad", [["one"], ["two"], ["three"], ["one", "three"]])
+def test_stores_that_fail_do_not_take_the_others_with_them(scene: Scene, bad: list[str]) -> None:
+    async def breaks(parts: Parts) -> None:
+        for store in bad:
+            await broken(store)(parts)
+
+    scene.acts["start 1"] = breaks
+    task = scene.play("glance-direct", stores=ALL, must_succeed=False)
+    assert (task.status, task.message) == ("success", "Copied 1 MiB")
+    for store in bad:
+        (scene.settings.directory / store / ".partial").mkdir()
+    state = scene.state()
+    assert state.image.properties["os_glance_failed_import"] == ",".join(sorted(bad))
+    state.is_whole([each for each in ALL if each not in bad])
+
+
+def test_if_all_stores_fail_the_image_is_queued(scene: Scene) -> None:
+    async def breaks(parts: Parts) -> None:
+        for store in ALL:
+            await broken(store)(parts)
+
+    scene.acts["start 1"] = breaks
+    task = scene.play("glance-direct", stores=ALL, must_succeed=False)
+    assert task.status == "failure"
+    assert "image storage" in task.message
+    for store in ALL:
+        (scene.settings.directory / store / ".partial").mkdir()
+    state = scene.state()
+    assert (state.image.status, state.image.size, state.image.locations) == ("queued", None, [])
+    assert state.image.properties["os_glance_failed_import"] == "one,three,two"
+    state.is_tidy()
+    assert state.files == {}
+
+
+@pytest.mark.parametrize("bad", ["two", "three"])
+def test_a_copy_whose_source_was_taken_away_keeps_what_it_copied(scene: Scene, bad: str) -> None:
+    """The first copy stands alone when the second one fails: it is not to be undone."""
+
+    async def takes_source(parts: Parts) -> None:
+        image = await _the_image(parts)
+        await broken("three")(parts)
+        await parts.locations.remove_from_store(CALLER, "one", image.id)
+
+    async def only_breaks(parts: Parts) -> None:
+        await broken("two")(parts)
+
+    if bad == "three":
+        scene.acts["place 2"] = takes_source
+    else:
+        scene.acts["place 1"] = only_breaks
+    task = scene.play("copy-image", stores=["two", "three"])
+    assert task.status == "failure"
+    (scene.settings.directory / bad / ".partial").mkdir()
+    state = scene.state()
+    assert state.image.status == "active"
+    assert [each.store for each in state.image.locations] == (["two"] if bad == "three" else ["one"])
+    assert state.image.properties["os_glance_failed_import"] == bad
+    state.is_tidy()
+    assert set(state.files.values()) == {DATA}
+
+
+@pytest.mark.parametrize("moment", ["start 1", "place 1", "store 1", "_end 1"])
+@pytest.mark.parametrize("method", ["glance-direct", "web-download", "copy-image"])
+def test_an_image_deleted_meanwhile_is_gone_with_all_its_data(
+    scene: Scene, mirror: Mirror, method: str, moment: str
+) -> None:
+    images: list[str] = []
+
+    async def deletes(parts: Parts) -> None:
+        await parts.library.delete(CALLER, images[0])
+
+    async def played() -> Task:
+        async with scene.opened() as parts:
+            images.append(await asked_for(parts, method, mirror.url, stores=["two"]))
+            scene._seen.clear()
+            scene.acts[moment] = deletes
+            task = await finished(parts)
+            with pytest.raises(ImageNotFound):
+                await parts.library.show(CALLER, images[0])
+            return task
+
+    task = asyncio.run(played())
+    assert (task.status, task.message) == ("failure", f"No image found with ID {images[0]}")
+    assert task.secret is None
+    scene.sweep()
+    assert [path for path in scene.settings.directory.rglob(f"{images[0]}*")] == []
+
+
+@pytest.mark.parametrize("moment", ["stage 1", "store 1"])
+def test_data_that_was_given_up_never_becomes_an_images(scene: Scene, mirror: Mirror, moment: str) -> None:
+    """As if the worker had stopped for so long that another host's sweeper took it for dead."""
+
+    async def gives_up(parts: Parts) -> None:
+        for store, name, image_id, *_ in await parts.database.all(loose.LIST, {}):
+            await parts.intake.bury(image_id, Location(store, name))
+
+    scene.acts[moment] = gives_up
+    task = scene.play("web-download", mirror.url, stores=["one", "two"])
+    assert task.attempts == 2
+    scene.state().is_whole(["one", "two"])
+
+
+def test_an_upload_that_was_given_up_never_becomes_an_images(scene: Scene) -> None:
+    async def uploaded() -> Image:
+        async with scene.opened() as parts:
+            image_id = await new_image(parts)
+
+            async def gives_up(parts: Parts) -> None:
+                for store, name, image, *_ in await parts.database.all(loose.LIST, {}):
+                    await parts.intake.bury(image, Location(store, name))
+
+            scene.acts["finish 1"] = gives_up
+            with pytest.raises(Conflict):
+                await parts.transfer.upload(CALLER, image_id, pieces(), None)
+            return await parts.library.show(CALLER, image_id)
+
+    image = asyncio.run(uploaded())
+    assert (image.status, image.locations) == ("queued", [])
+
+
+def test_an_image_that_was_deactivated_meanwhile_stays_so(scene: Scene) -> None:
+    async def deactivates(parts: Parts) -> None:
+        image = await _the_image(parts)
+        assert image.status == "active"
+        await parts.library.deactivate(CALLER, image.id)
+
+    scene.acts["store 2"] = deactivates
+    task = scene.play("glance-direct", stores=ALL, must_succeed=False)
+    assert task.status == "success"
+    state = scene.state()
+    assert state.image.status == "deactivated"
+    assert [each.store for each in state.image.locations] == ALL
+    state.is_tidy()
+
+
+@pytest.mark.parametrize("moment", ["place 1", "store 1", "_end 1"])
+def test_a_copy_of_an_image_that_is_deactivated_meanwhile(scene: Scene, moment: str) -> None:
+    async def deactivates(parts: Parts) -> None:
+        await parts.library.deactivate(CALLER, (await _the_image(parts)).id)
+
+    scene.acts[moment] = deactivates
+    task = scene.play("copy-image", stores=["two", "three"])
+    assert task.status == "success"
+    state = scene.state()
+    assert state.image.status == "deactivated"
+    assert [each.store for each in state.image.locations] == ["one", "two", "three"]
+    state.is_tidy()
+
+
+def change(name: str, value: Any, op: Any = "replace") -> Callable[[Parts, str], Awaitable[Any]]:
+    """A PATCH of one attribute."""
+
+    async def act(parts: Parts, image_id: str) -> Any:
+        return await parts.locations.update(CALLER, image_id, [Operation(op, name, value)])
+
+    return act
+
+
+def test_changes_made_meanwhile_stay(scene: Scene, mirror: Mirror) -> None:
+    seen: list[str] = []
+
+    async def changes(parts: Parts) -> None:
+        number = len(seen)
+        seen.append(f"p{number}")
+        image_id = (await parts.tasks.find(CALLER, {}, ("created_at", "desc"), None, 1))[0].image_id or ""
+        await change(f"p{number}", "v", "add")(parts, image_id)
+        await change("name", f"n{number}")(parts, image_id)
+        await parts.library.tag(CALLER, image_id, f"t{number}")
+
+    for moment in ("start 1", "place 1", "stage 1", "place 2", "store 1", "store 2", "_end 1"):
+        scene.acts[moment] = changes
+    assert scene.play("web-download", mirror.url, stores=["one", "two"]).status == "success"
+    state = scene.state()
+    state.is_whole(["one", "two"])
+    assert {name for name in state.image.properties if name.startswith("p")} == set(seen)
+    assert (state.image.name, sorted(state.image.tags)) == ("n6", [f"t{number}" for number in range(7)])
+
+
+def test_a_format_that_was_not_examined_is_not_believed(scene: Scene, mirror: Mirror) -> None:
+    async def changes(parts: Parts) -> None:
+        image_id = (await parts.tasks.find(CALLER, {}, ("created_at", "desc"), None, 1))[0].image_id or ""
+        await change("disk_format", "qcow2")(parts, image_id)
+
+    scene.acts["store 1"] = changes
+    task = scene.play("web-download", mirror.url, stores=["one"])
+    assert (task.status, task.message) == (
+        "failure",
+        "The format of the image was changed while its data was examined.",
+    )
+    state = scene.state()
+    assert (state.image.status, state.image.disk_format, state.files) == ("queued", "qcow2", {})
+
+
+def test_a_task_whose_image_waits_for_another_one_ends(scene: Scene, mirror: Mirror) -> None:
+    """Nothing does that; if something should, the task must not be begun again and again."""
+
+    async def steals(parts: Parts) -> None:
+        image_id = (await parts.tasks.find(CALLER, {}, ("created_at", "desc"), None, 1))[0].image_id or ""
+
+        def stolen(image: Image) -> Image:
+            return msgspec.structs.replace(image, properties={**image.properties, LOCK: "another"})
+
+        await parts.database.write(rows.change, image_id, "", stolen)
+
+    chosen = msgspec.structs.replace(scene.settings.jobs, lease_seconds=1, attempts=1)
+    scene.settings = msgspec.structs.replace(scene.settings, jobs=chosen)
+    scene.acts["place 1"] = steals
+    task = scene.play("web-download", mirror.url, stores=["one"])
+    assert task.status == "failure"
+    assert task.message.startswith("Given up after 1 attempts")
+
+
+def test_whoever_waits_for_a_task_is_given_no_other_data(with_web: Scene, mirror: Mirror) -> None:
+    """The task is accepted and did not begin yet, because the workers are busy."""
+
+    async def played() -> Task:
+        async with with_web.opened() as parts:
+            image_id = await asked_for(parts, "web-download", mirror.url, stores=["two"])
+            location = {"url": mirror.url, "metadata": {}}
+            others = [
+                parts.transfer.upload(CALLER, image_id, pieces(b"others"), None),
+                parts.transfer.stage(CALLER, image_id, pieces(b"others"), None),
+                parts.locations.add(Asked(CALLER, "req", {}), image_id, mirror.url, None),
+                parts.locations.update(CALLER, image_id, [Operation("add", "locations", location, place="-")]),
+                parts.locations.update(CALLER, image_id, [Operation("replace", "locations", [location])]),
+            ]
+            for other in others:
+                with pytest.raises(Conflict, match="Image has active task"):
+                    await other
+            return await finished(parts)
+
+    assert asyncio.run(played()).status == "success"
+    with_web.state().is_whole(["two"])
+
+
+def test_a_location_with_another_hash_does_not_survive_an_import(with_web: Scene, mirror: Mirror) -> None:
+    """Its store is preferred: whoever downloads would get its data."""
+
+    async def played() -> tuple[str, list[Location]]:
+        async with with_web.opened() as parts:
+            image_id = await new_image(parts)
+            expected = Hashes("sha512", "0" * 128)
+            await parts.locations.add(Asked(CALLER, "req", {}), image_id, mirror.url, expected)
+            task = await finished(parts)
+            assert task.status == "failure"
+            assert "hash" in task.message
+            image = await parts.library.show(CALLER, image_id)
+            assert image.status == "queued"
+            await parts.transfer.stage(CALLER, image_id, pieces(), None)
+            return image_id, image.locations
+
+    image_id, _ = asyncio.run(played())
+
+    async def imported() -> Image:
+        async with with_web.opened() as parts:
+            method = {"name": "glance-direct"}
+            await parts.imports.start(Asked(CALLER, "req", {"method": method}), image_id, Wanted(method, ["one"]))
+            await parts.worker.open()
+            async with asyncio.timeout(20):
+                while (image := await parts.library.show(CALLER, image_id)).properties.get(LOCK):
+                    await asyncio.sleep(0.01)
+            await parts.worker.close()
+            return image
+
+    image = asyncio.run(imported())
+    assert (image.status, [each.store for each in image.locations]) == ("active", ["one"])
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_location_that_is_there_is_not_undone_by_a_second_attempt(
+    with_web: Scene, mirror: Mirror, hashed: bool
+) -> None:
+    """The worker dies after the image became active; then the web server is gone."""
+
+    async def vanishes(parts: Parts) -> None:
+        raise StorageUnavailable("the database is away")
+
+    async def played() -> tuple[Task, Image]:
+        async with with_web.opened() as parts:
+            image_id = await new_image(parts)
+            expected = Hashes("sha512", SHA512) if hashed else None
+            await parts.locations.add(Asked(CALLER, "req", {}), image_id, mirror.url, expected)
+            with_web.acts["_end 1"] = vanishes
+
+            async def deactivates(parts: Parts) -> None:
+                await parts.library.deactivate(CALLER, image_id)
+
+            with_web.acts["put_back 1"] = deactivates
+            return await finished(parts), await parts.library.show(CALLER, image_id)
+
+    task, image = asyncio.run(played())
+    assert (task.status, task.attempts) == ("success", 2)
+    assert image.status == "deactivated"
+    assert image.os_hash_value == SHA512
+
+
+def test_a_store_that_is_not_configured_any_more(scene: Scene) -> None:
+    async def asked() -> None:
+        async with scene.opened() as parts:
+            await asked_for(parts, "glance-direct", stores=["two", "three"])
+
+    asyncio.run(asked())
+    scene.settings = settings(scene.settings.directory, scene.settings.database, {"one": Store(), "two": Store()})
+
+    async def played() -> Task:
+        async with scene.opened() as parts:
+            return await finished(parts)
+
+    task = asyncio.run(played())
+    assert (task.status, task.message) == ("failure", "The store three is not configured.")
+    state = scene.state()
+    assert (state.image.status, state.files) == ("queued", {})
+    assert state.image.properties["os_glance_failed_import"] == "three"
+    state.is_tidy()
