@@ -47,7 +47,7 @@ Act = Callable[[Parts], Awaitable[None]]
 
 
 class Scene:
-    """A service in this process. `acts` are done before the transactions they are named after: `store 2` is the second."""
+    """A service in this process. `acts` come before the transactions that they are named after, counted from 1."""
 
     def __init__(self, chosen: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = chosen
@@ -209,7 +209,7 @@ def test_an_image_deleted_meanwhile_is_gone_with_all_its_data(
     assert (task.status, task.message) == ("failure", f"No image found with ID {images[0]}")
     assert task.secret is None
     scene.sweep()
-    assert [path for path in scene.settings.directory.rglob(f"{images[0]}*")] == []
+    assert not list(scene.settings.directory.rglob(f"{images[0]}*"))
 
 
 @pytest.mark.parametrize("moment", ["stage 1", "store 1"])
@@ -383,7 +383,7 @@ def test_a_location_with_another_hash_does_not_survive_an_import(with_web: Scene
             await parts.imports.start(Asked(CALLER, "req", {"method": method}), image_id, Wanted(method, ["one"]))
             await parts.worker.open()
             async with asyncio.timeout(20):
-                while (image := await parts.library.show(CALLER, image_id)).properties.get(LOCK):
+                while (image := await parts.library.show(CALLER, image_id)).properties.get(LOCK):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             await parts.worker.close()
             return image
