@@ -1,6 +1,7 @@
 """What happens to an import between two of its transactions, at exactly that moment, on each database."""
 
 import asyncio
+import functools
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from calotype.images.patch import Operation
 from calotype.jobs.sweeper import Sweeper
 from calotype.settings import Image as Limits
 from calotype.settings import Settings, Store
+from calotype.stores.fetch import Fetcher
 from tests.support.imports import (
     CALLER,
     DATA,
@@ -38,6 +40,7 @@ from tests.support.imports import (
     pieces,
     settings,
 )
+from tests.support.origin import Origin
 
 __all__ = ["mirror"]
 
@@ -438,3 +441,62 @@ def test_a_store_that_is_not_configured_any_more(scene: Scene) -> None:
     assert (state.image.status, state.files) == ("queued", {})
     assert state.image.properties["os_glance_failed_import"] == "three"
     state.is_tidy()
+
+
+def test_a_server_that_trickles_holds_nobody_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calotype.jobs.sources.WINDOW_SECONDS", 0.5)
+    origin = Origin()
+    task = scene.play("web-download", origin.url("trickles"), stores=["one"])
+    assert (task.status, task.message) == ("failure", "The remote server sends fewer than 1024 bytes a second.")
+    state = scene.state()
+    assert (state.image.status, state.files) == ("queued", {})
+    state.is_tidy()
+
+
+class Names:
+    """A name server whose answers change: those of the first look-up, those of the second, and so on."""
+
+    def __init__(self, *answers: list[str] | None) -> None:
+        self.answers = list(answers)
+
+    def __call__(self, host: str) -> list[str]:
+        found = self.answers.pop(0)
+        if found is None:
+            raise OSError(f"{host} is unknown")
+        return found
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param(["127.0.0.2"], id="rebound"),
+        pytest.param(["127.0.0.1", "127.0.0.2"], id="rebound-in-part"),
+        pytest.param(None, id="gone"),
+        pytest.param([], id="empty"),
+    ],
+)
+def test_a_name_that_resolves_otherwise_when_the_task_runs(
+    scene: Scene, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, later: list[str] | None
+) -> None:
+    names = Names(["127.0.0.1"], later)
+    monkeypatch.setattr("calotype.app.Fetcher", functools.partial(Fetcher, resolve=names))
+    uris = msgspec.structs.replace(scene.settings.uris, allowed_networks=("127.0.0.1/32",))
+    scene.settings = msgspec.structs.replace(scene.settings, uris=uris)
+    url = mirror.url.replace("127.0.0.1", "mirror.example")
+    task = scene.play("web-download", url, stores=["one"])
+    assert (task.status, task.message) == ("failure", "The URI does not pass filtering.")
+    assert names.answers == []
+    state = scene.state()
+    assert (state.image.status, state.files) == ("queued", {})
+    state.is_tidy()
+
+
+def test_the_address_that_was_judged_is_the_one_that_is_read(
+    scene: Scene, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names(["127.0.0.1"], ["127.0.0.1"], ["127.0.0.2"])
+    monkeypatch.setattr("calotype.app.Fetcher", functools.partial(Fetcher, resolve=names))
+    task = scene.play("web-download", mirror.url.replace("127.0.0.1", "mirror.example"), stores=["one"])
+    assert task.status == "success"
+    assert names.answers == [["127.0.0.2"]]
+    scene.state().is_whole(["one"])

@@ -71,7 +71,7 @@ class ImportJob:
     async def fail(self, task: Task, error: ImageError) -> None:
         """Free the image and end the task; raises LeaseLost."""
         order = Order(task, self.shelf)
-        failed = [error.store] if isinstance(error, StoreFailed) else order.stores
+        failed = [each for each in order.shown if not isinstance(error, StoreFailed) or each == error.store]
 
         def settle(lease: tasks.Lease) -> Work:
             if task.type == "import":
@@ -92,6 +92,8 @@ class Order:
         self.arguments = request.get("method") or {"name": "web-download", "uri": task.input.get("import_from")}
         self.method: str = self.arguments["name"]
         self.stores: list[str] = [each or shelf.default for each in task.input.get("backend", [None])]
+        self.shown = self.stores if shelf.named else []
+        """Those of them that clients hear of."""
         self.must_succeed: bool = request.get("all_stores_must_succeed", True)
 
 
@@ -116,7 +118,7 @@ class Attempt:
     async def run(self) -> None:
         """Get the data, prepare it, put it everywhere."""
         order = self._order
-        image = await self._write(work.start, order.stores)
+        image = await self._write(work.start, order.shown)
         source = self._copied(image) if order.method == COPY else image.staged or await self._fetch()
         await self._spread(image, source)
 
