@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from calotype.access import protections
 from calotype.access.accounts import Accounts
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
@@ -22,12 +23,14 @@ from calotype.api.image.routes import ImageApp
 from calotype.api.wire import STATUS, Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
+from calotype.images import schema_properties
 from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
 from calotype.images.imports import Imports
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
@@ -67,6 +70,7 @@ class Parts(NamedTuple):
     fetcher: Fetcher
     queue: Queue
     worker: Worker
+    schema: SchemaProperties | None
 
     @property
     def living(self) -> list["Part"]:
@@ -82,7 +86,8 @@ def assemble(settings: Settings) -> Parts:
     holder = Holder(database, settings.directory / "run")
     policy = Policy()
     intake = Intake(database, shelf)
-    library = Library(database, policy, intake, settings.image)
+    schema = schema_properties.load(settings.image)
+    library = Library(database, policy, intake, settings.image, protections.load(settings.image, policy), schema)
     sharing = Sharing(database, library, policy, settings.image)
     transfer = Transfer(database, library, shelf, intake, holder, settings.image)
     queue = Queue(database, holder.id, settings.jobs)
@@ -108,6 +113,7 @@ def assemble(settings: Settings) -> Parts:
         fetcher,
         queue,
         worker,
+        schema,
     )
 
 

@@ -60,10 +60,15 @@ def run(settings: Settings, application: Callable[[], Any] | None = None) -> Non
 
 
 def check(settings: Settings) -> None:
-    """Raise SettingsError unless the address can be listened on and the certificate be used.
+    """Raise SettingsError unless the address can be listened on and every file that the settings name be used.
 
     Granian would share a taken port without a word.
     """
+    from calotype.access import policy, protections
+    from calotype.images import schema_properties
+
+    protections.load(settings.image, policy.Policy())
+    schema_properties.load(settings.image)
     if settings.tls.certificate:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls.certificate, settings.tls.key)

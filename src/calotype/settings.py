@@ -81,6 +81,12 @@ class Image(Section, frozen=True):
     """The container formats an image may have."""
     require_format_match: bool = True
     """Refuse data whose content is not the declared disk format."""
+    property_protection_file: str = ""
+    """INI file that says who may create, read, update and delete which additional properties; empty: everybody all."""
+    property_protection_rule_format: Literal["roles", "policies"] = "roles"
+    """What the values in that file are: lists of roles, or a policy rule each."""
+    schema_file: str = ""
+    """JSON file of schemas for additional properties (Glance's schema-image.json), or `standard` for the usual one."""
     property_quota: int = 128
     """Additional properties per image; negative is unlimited."""
     tag_quota: int = 128

@@ -10,6 +10,7 @@ from calotype.images.errors import Invalid
 from calotype.images.imports import Imports
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
@@ -31,6 +32,8 @@ class Verbs(Protocol):
     def locations(self) -> Locations: ...
     @property
     def tasks(self) -> Tasks: ...
+    @property
+    def schema(self) -> SchemaProperties | None: ...
 
 
 class ImageAPI:
@@ -45,9 +48,9 @@ class ImageAPI:
         self.imports = verbs.imports
         self.locations = verbs.locations
         self.tasks = verbs.tasks
-        self.view = ImageView(settings.image, verbs.locations)
-        self.validator = ImageValidator(settings.image)
-        self.schemas = documents(settings.image)
+        self.view = ImageView(settings.image, verbs.locations, verbs.schema)
+        self.validator = ImageValidator(settings.image, verbs.schema)
+        self.schemas = documents(settings.image, verbs.schema)
 
     def base(self, request: Request) -> str:
         """The URL of the service as the client sees it, without a final slash."""

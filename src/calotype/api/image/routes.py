@@ -21,7 +21,17 @@ from calotype.api.image import (
 )
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
-from calotype.api.wire import Call, Handler, Reply, Request, Routes, challenge, identity_url, json_reply
+from calotype.api.wire import (
+    Call,
+    Handler,
+    Reply,
+    Request,
+    Routes,
+    authenticated,
+    challenge,
+    identity_url,
+    json_reply,
+)
 from calotype.images.errors import Invalid
 
 NO_BODY = {"body": False}
@@ -132,13 +142,11 @@ class ImageApp:
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await self._api.tokens.caller(request.token)
-        beside = request.field(b"x-service-token")
-        service = await self._api.tokens.caller(beside) if beside else None
-        if caller is None or (beside and service is None):
+        caller = await authenticated(self._api.tokens, request)
+        if caller is None:
             raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
-        if service is not None:
-            caller = msgspec.structs.replace(caller, service_roles=service.roles, service=bool(service.roles))
+        if caller.service_roles:
+            caller = msgspec.structs.replace(caller, service=True)
         request.caller = caller
 
     async def _dispatch(self, request: Request, path: str) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 
 from calotype.images.errors import Invalid
+from calotype.images.schema_properties import SchemaProperties
 from calotype.settings import Image as Limits
 
 Schema = dict[str, Any]
@@ -38,11 +39,14 @@ def _or_null(kind: str, description: str, **more: Any) -> Schema:
     return {"type": ["null", kind], "description": description, **more}
 
 
-def image(limits: Limits) -> Schema:
-    """The schema of an image."""
+def image(limits: Limits, more: SchemaProperties | None = None) -> Schema:
+    """The schema of an image; `more` are the properties that the operator describes."""
+    described = {} if more is None else more.schemas
+    required = {} if more is None or not more.required else {"required": [*more.required]}
     return {
         "name": "image",
-        "properties": _image_properties(limits),
+        "properties": {**_image_properties(limits), **described},
+        **required,
         "additionalProperties": {"type": "string"},
         "links": [
             {"rel": "self", "href": "{self}"},
@@ -176,12 +180,12 @@ def collection(name: str, item: Schema, paged: bool) -> Schema:
     return {"name": name, "properties": properties, "links": links}
 
 
-def documents(limits: Limits) -> dict[str, Schema]:
+def documents(limits: Limits, more: SchemaProperties | None = None) -> dict[str, Schema]:
     """Every schema that is served, by its name in the path."""
     stub = {"name": "task", "properties": _task_stub()}
     return {
-        "image": image(limits),
-        "images": collection("images", image(limits), paged=True),
+        "image": image(limits, more),
+        "images": collection("images", image(limits, more), paged=True),
         "member": member(),
         "members": collection("members", member(), paged=False),
         "task": task(),
@@ -192,19 +196,31 @@ def documents(limits: Limits) -> dict[str, Schema]:
 class ImageValidator:
     """Checks the attributes of a request against the image schema."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._validator = jsonschema.Draft202012Validator(image(limits))
+    def __init__(self, limits: Limits, more: SchemaProperties | None = None) -> None:
+        whole = image(limits, more)
+        self._of_new = jsonschema.Draft202012Validator(whole)
+        self._of_parts = jsonschema.Draft202012Validator({**whole, "required": []})
+
+    def check_new(self, attributes: Mapping[str, Any]) -> None:
+        """Raise Invalid with the reason unless this can become an image."""
+        _check(self._of_new, attributes)
 
     def check(self, attributes: Mapping[str, Any]) -> None:
-        """Raise Invalid with the reason."""
-        try:
-            # The first faults are enough: a body of megabytes can hold hundreds of thousands.
-            error = jsonschema.exceptions.best_match(islice(self._validator.iter_errors(attributes), _FAULTS))
-            reason = None if error is None else _reason(error)
-        except RecursionError:
-            reason = "it is nested too deeply"
-        if reason is not None:
-            raise Invalid(f"Provided object does not match schema 'image': {reason}")
+        """Raise Invalid with the reason unless an image may have these attributes."""
+        _check(self._of_parts, attributes)
+
+
+def _check(validator: jsonschema.Draft202012Validator, attributes: Mapping[str, Any]) -> None:
+    try:
+        # The first faults are enough: a body of megabytes can hold hundreds of thousands.
+        error = jsonschema.exceptions.best_match(islice(validator.iter_errors(attributes), _FAULTS))
+        reason = None if error is None else _reason(error)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except OverflowError:
+        reason = "a number in it is out of range"
+    if reason is not None:
+        raise Invalid(f"Provided object does not match schema 'image': {reason}")
 
 
 def _reason(error: jsonschema.ValidationError) -> str:
