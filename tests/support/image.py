@@ -11,19 +11,21 @@ from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
 from calotype.app import assemble
 from calotype.database import schema
-from calotype.settings import Settings
+from calotype.settings import Image, Settings
 from tests.support.catalogue import Run
 from tests.support.compute import Tokens
+
+DEFAULTS = Image()
 
 
 class ImageService:
     """One Image API, driven from synchronous tests."""
 
-    def __init__(self, directory: Path, run: Run) -> None:
-        settings = Settings(data=str(directory))
+    def __init__(self, directory: Path, run: Run, image: Image) -> None:
+        self.settings = settings = Settings(data=str(directory), image=image)
         schema.upgrade(settings.database_url)
         self._run = run
-        parts = assemble(settings)
+        self.parts = parts = assemble(settings)
         self._database = parts.database
         self._parts = parts.living
         for part in self._parts:
@@ -46,9 +48,9 @@ class ImageService:
 
 
 @contextmanager
-def image_service(directory: Path, run: Run) -> Iterator[ImageService]:
-    """A service over an empty catalogue."""
-    made = ImageService(directory, run)
+def image_service(directory: Path, run: Run, image: Image = DEFAULTS) -> Iterator[ImageService]:
+    """A service over an empty catalogue; `image` are its settings."""
+    made = ImageService(directory, run, image)
     try:
         yield made
     finally:
