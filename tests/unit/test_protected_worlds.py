@@ -24,7 +24,7 @@ from tests.support.catalogue import Run, an_image
 from tests.support.compute import CALLERS, DEMO, Tokens
 from tests.support.image import ImageService, image_service
 
-NAMES = "abcd"
+NAMES = "ab"
 VALUES = ("1", "2")
 Rules = dict[str, dict[str, bool]]
 
@@ -136,7 +136,7 @@ def services(tmp_path: Path, run: Run) -> Iterator[Callable[[Rules], list[ImageS
         yield under
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rules, properties, st.tuples(properties, properties), st.lists(steps, min_size=1, max_size=8))
 def test_nothing_is_learnt_or_changed_without_the_right(
     services: Callable[[Rules], list[ImageService]],

@@ -142,14 +142,14 @@ def _tls(settings: Settings) -> Iterator[Finding]:
 
 
 def _property_files(settings: Settings) -> Iterator[Finding]:
-    loads: dict[str, Callable[[], object]] = {
-        settings.image.property_protection_file: lambda: protections.load(settings.image, Policy()),
-        settings.image.schema_file: lambda: schema_properties.load(settings.image),
-    }
-    for path, load in loads.items():
+    looks: list[tuple[str, Callable[[], object]]] = [
+        (settings.image.property_protection_file, lambda: protections.load(settings.image, Policy())),
+        (settings.image.schema_file, lambda: schema_properties.load(settings.image)),
+    ]
+    for path, look in looks:
         if path:
             try:
-                load()
+                look()
                 yield True, f"{path} is in order"
             except SettingsError as error:
                 yield False, str(error)

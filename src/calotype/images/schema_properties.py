@@ -51,7 +51,8 @@ class SchemaProperties:
             return text
         try:
             value = _decode(text)
-        except msgspec.DecodeError:
+            attributes.kept(name, value)
+        except (msgspec.DecodeError, Invalid):
             return text
         is_type = self._validators[name].is_type
         return value if any(is_type(value, each) for each in types if each != "null") else text

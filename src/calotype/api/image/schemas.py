@@ -217,7 +217,7 @@ def _check(validator: jsonschema.Draft202012Validator, attributes: Mapping[str, 
         reason = None if error is None else _reason(error)
     except RecursionError:
         reason = "it is nested too deeply"
-    except OverflowError:
+    except (OverflowError, ValueError):
         reason = "a number in it is out of range"
     if reason is not None:
         raise Invalid(f"Provided object does not match schema 'image': {reason}")
