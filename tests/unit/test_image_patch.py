@@ -76,12 +76,16 @@ def test_properties_change_as_in_a_model(before: dict[str, str], operations: lis
     expected = _model(before, operations)
     if expected is None:
         with pytest.raises(Conflict):
-            apply(operations, image, DEMO, Policy(), LIMITS)
+            apply(operations, image, DEMO, Policy(), LIMITS, _no_locations)
     else:
-        after = apply(operations, image, DEMO, Policy(), LIMITS)
+        after = apply(operations, image, DEMO, Policy(), LIMITS, _no_locations)
         assert after.properties == expected
         assert after.updated_at > image.updated_at
     assert image.properties == before, "What is applied must not change the image that it is applied to."
+
+
+def _no_locations(operation: Operation, image: object) -> None:
+    raise AssertionError(operation)
 
 
 def _model(before: dict[str, str], operations: list[Operation]) -> dict[str, str] | None:
