@@ -72,28 +72,34 @@ class Protections:
     def refuse_new(self, caller: Caller, names: Iterable[str]) -> None:
         """Raise Forbidden unless the caller may give all of these properties to a new image."""
         for name in names:
-            self._demand(caller, name, "create")
+            _demand(name, self.allows(caller, "create", name))
 
     def refuse_set(self, caller: Caller, name: str, present: bool) -> None:
         """Raise Forbidden unless the caller may give this property a value on an image where, as the caller sees it,
         it is present or not.
-
-        Where the caller cannot see, both rights are needed, so that the answer does not tell which one was.
         """
-        if present:
-            self._demand(caller, name, "update")
-        elif self.allows(caller, "read", name):
-            self._demand(caller, name, "create")
-        else:
-            self._demand(caller, name, "create", "update")
+        _demand(name, self._may_set(caller, name, present))
 
     def refuse_removal(self, caller: Caller, name: str) -> None:
         """Raise Forbidden unless the caller may take the property away."""
-        self._demand(caller, name, "delete")
+        _demand(name, self.allows(caller, "delete", name))
 
-    def _demand(self, caller: Caller, name: str, *rights: Right) -> None:
-        if not all(self.allows(caller, right, name) for right in rights):
-            raise Forbidden(f"Attribute '{name}' is reserved.")
+    def settable(self, caller: Caller, image: Image, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Those of the wanted properties that the caller may give to the image."""
+        seen = self.shown(caller, image).properties
+        return {name: value for name, value in wanted.items() if self._may_set(caller, name, name in seen)}
+
+    def _may_set(self, caller: Caller, name: str, present: bool) -> bool:
+        """Where the caller cannot see whether it is present, both rights are needed: the answer must not tell."""
+        rights: tuple[Right, ...] = ("update",) if present else ("create",)
+        if not present and not self.allows(caller, "read", name):
+            rights = ("create", "update")
+        return all(self.allows(caller, right, name) for right in rights)
+
+
+def _demand(name: str, allowed: bool) -> None:
+    if not allowed:
+        raise Forbidden(f"Attribute '{name}' is reserved.")
 
 
 def completed(whole: Image, seen: Image, changed: Image) -> Image:

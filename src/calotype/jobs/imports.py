@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from calotype.access.caller import Caller
+from calotype.access.protections import Protections
 from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.engine import Database
@@ -48,6 +50,7 @@ class ImportJob:
         queue: Queue,
         sources: Sources,
         limits: Limits,
+        protections: Protections | None = None,
     ) -> None:
         self.database = database
         self.shelf = shelf
@@ -56,6 +59,7 @@ class ImportJob:
         self.queue = queue
         self.sources = sources
         self.limits = limits
+        self.protections = protections
 
     async def run(self, task: Task, progress: Progress) -> None:
         """One attempt; raises ImageError, LeaseLost."""
@@ -211,10 +215,20 @@ class Attempt:
             image,
             status="active",
             updated_at=now(),
-            properties={**image.properties, **(self._state.attributes.get("properties") or {})},
+            properties={**image.properties, **self._brought(image)},
             **self._state.formats(),
             **msgspec.structs.asdict(received),
         )
+
+    def _brought(self, image: Image) -> dict[str, str]:
+        """The properties that come with the data; those that the task's user may not set are left out."""
+        found: dict[str, str] = self._state.attributes.get("properties") or {}
+        if self._job.protections is None or not found:
+            return found
+        task = self._task
+        roles = frozenset((task.secret or {}).get("roles", ()))
+        user = Caller(user_id=task.user_id or "", project_id=task.owner, roles=roles)
+        return self._job.protections.settable(user, image, found)
 
     async def _place(self, store: str) -> Location:
         location: Location = await self._write(work.place, store, self._job.holder.id)
