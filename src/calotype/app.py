@@ -28,6 +28,7 @@ from calotype.images.library import Library
 from calotype.images.sharing import Sharing
 from calotype.images.transfer import Transfer
 from calotype.jobs.sweeper import Sweeper
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 from calotype.stores.local import LocalStore
 from calotype.telemetry.callers import DeprecatedCalls
@@ -55,7 +56,8 @@ def build(settings: Settings) -> ASGIApp:
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, library, deprecated)
-    image = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer))
+    definitions = Definitions(database, policy)
+    image = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer, definitions))
     identity = IdentityAPI(settings, tokens, accounts)
     health = Health()
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from calotype.database import migrations, schema
 from calotype.database.connect import sqlite_path
-from calotype.database.tables import metadata
+from calotype.database.metadef_tables import metadata
 from calotype.images.errors import StorageUnavailable
 from tests.support.postgres import Postgres
 

@@ -16,6 +16,7 @@ from calotype.images.holder import Holder
 from calotype.images.library import Library
 from calotype.images.sharing import Sharing
 from calotype.images.transfer import Transfer
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 from calotype.stores.local import LocalStore
 from tests.support.catalogue import Run
@@ -38,8 +39,9 @@ class ImageService:
         library = Library(self._database, Policy(), store, settings.image)
         sharing = Sharing(self._database, library, Policy(), settings.image)
         transfer = Transfer(self._database, library, store, holder, settings.image)
+        definitions = Definitions(self._database, Policy())
         tokens: Any = Tokens()
-        app: Any = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer))
+        app: Any = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer, definitions))
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calotype.example:8776")
 
     def close(self) -> None:

@@ -3,12 +3,14 @@
 from typing import Any
 
 from calotype.access.tokens import Tokens
+from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.wire import Request, base_url, decode
 from calotype.images.errors import Invalid
 from calotype.images.library import Library
 from calotype.images.sharing import Sharing
 from calotype.images.transfer import Transfer
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 
 
@@ -16,15 +18,22 @@ class ImageAPI:
     """The parts that the API is given, and the questions that its handlers put to a request."""
 
     def __init__(
-        self, settings: Settings, tokens: Tokens, library: Library, sharing: Sharing, transfer: Transfer
+        self,
+        settings: Settings,
+        tokens: Tokens,
+        library: Library,
+        sharing: Sharing,
+        transfer: Transfer,
+        definitions: Definitions,
     ) -> None:
         self.settings = settings
         self.tokens = tokens
         self.library = library
         self.sharing = sharing
         self.transfer = transfer
+        self.definitions = definitions
         self.validator = ImageValidator(settings.image)
-        self.schemas = documents(settings.image)
+        self.schemas = documents(settings.image) | metadef_documents()
 
     def base(self, request: Request) -> str:
         """The URL of the service as the client sees it, without a final slash."""
