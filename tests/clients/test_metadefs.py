@@ -28,7 +28,9 @@ def openstack(sqlite_server: Server, home: Path) -> Command:
 
 def cells(table: str) -> list[list[str]]:
     """The rows of a table, without its head."""
-    found = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines() if "|" in line]
+    found = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines() if "|" in line
+    ]
     return found[1:]
 
 
