@@ -37,6 +37,7 @@ from calotype.jobs.queue import Queue
 from calotype.jobs.sources import Sources
 from calotype.jobs.sweeper import Sweeper
 from calotype.jobs.worker import Kind, Worker
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
@@ -64,6 +65,7 @@ class Parts(NamedTuple):
     imports: Imports
     locations: Locations
     tasks: Tasks
+    definitions: Definitions
     fetcher: Fetcher
     queue: Queue
     worker: Worker
@@ -105,6 +107,7 @@ def assemble(settings: Settings) -> Parts:
         imports,
         locations,
         tasks,
+        Definitions(database, policy),
         fetcher,
         queue,
         worker,

@@ -1,4 +1,4 @@
-"""What the commands on accounts share: opening the accounts, and how results are printed.
+"""What the commands on accounts and on the database share: opening them, and how results are printed.
 
 The commands work on the database itself, so they need no password and no running server; a running one notices what
 they change within a second.
@@ -8,7 +8,7 @@ import asyncio
 import functools
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -47,11 +47,19 @@ _PASSWORD = (
 
 def operator(command: Command) -> Callable[..., None]:
     """A click callback out of a coroutine function, whose first argument is the Desk; adds the common options."""
+    return _callback(command, _with_desk)
 
+
+def on_database(command: Command) -> Callable[..., None]:
+    """The same for a command whose first argument is the open Database; it needs no accounts."""
+    return _callback(command, _with_database)
+
+
+def _callback(command: Command, opened: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(settings: Settings, form: str, **arguments: Any) -> None:
         try:
-            result = asyncio.run(_with_desk(prepared(settings), command, arguments))
+            result = asyncio.run(opened(prepared(settings), command, arguments))
         except UnicodeEncodeError:
             raise click.ClickException("An argument is not valid UTF-8.") from None
         if result is not None:
@@ -91,6 +99,15 @@ async def _with_desk(settings: Settings, command: Command, arguments: dict[str, 
         return await command(Desk(accounts, tokens, settings, database), **arguments)
     finally:
         passwords.close()
+        await database.close()
+
+
+async def _with_database(settings: Settings, command: Command, arguments: dict[str, Any]) -> Any:
+    database = connect(settings)
+    await database.open()
+    try:
+        return await command(database, **arguments)
+    finally:
         await database.close()
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from calotype.access import tokens as access
+from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
 from calotype.api.wire import Request, base_url, decode
@@ -13,6 +14,7 @@ from calotype.images.locations import Locations
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 
 
@@ -31,6 +33,8 @@ class Verbs(Protocol):
     def locations(self) -> Locations: ...
     @property
     def tasks(self) -> Tasks: ...
+    @property
+    def definitions(self) -> Definitions: ...
 
 
 class ImageAPI:
@@ -45,9 +49,10 @@ class ImageAPI:
         self.imports = verbs.imports
         self.locations = verbs.locations
         self.tasks = verbs.tasks
+        self.definitions = verbs.definitions
         self.view = ImageView(settings.image, verbs.locations)
         self.validator = ImageValidator(settings.image)
-        self.schemas = documents(settings.image)
+        self.schemas = documents(settings.image) | metadef_documents()
 
     def base(self, request: Request) -> str:
         """The URL of the service as the client sees it, without a final slash."""
