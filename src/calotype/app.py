@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calotype.access.accounts import Accounts
+from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
@@ -46,6 +47,7 @@ def build(settings: Settings) -> ASGIApp:
     store = LocalStore(settings.images)
     tokens = Tokens(database, settings.identity)
     accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
+    assignments = Assignments(database, tokens.forget)
     policy = Policy()
     library = Library(database, policy, store, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
@@ -56,7 +58,7 @@ def build(settings: Settings) -> ASGIApp:
 
     compute = ComputeAPI(settings, tokens, library, deprecated)
     image = ImageApp(ImageAPI(settings, tokens, library, sharing, transfer))
-    identity = IdentityAPI(settings, tokens, accounts)
+    identity = IdentityAPI(settings, tokens, accounts, assignments)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
