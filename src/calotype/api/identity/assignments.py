@@ -21,6 +21,7 @@ _EITHER = (
     ("scope.project.id", "scope.system", "Specify system or project, not both"),
     ("user.id", "group.id", "Specify a user or group, not both"),
 )
+_FLAGS = ("effective", "include_names", "include_subtree")
 
 
 class AssignmentCalls:
@@ -61,13 +62,18 @@ class AssignmentCalls:
     async def index(self, request: Request, url: str) -> Reply:
         """`GET /v3/role_assignments`."""
         domain_id = visible("list_role_assignments", request.caller)
-        asked = {name: value for name, value in parameters(request) if value or name in ("effective", "include_names")}
-        query, effective = _query(asked), boolean(asked.get("effective", "0"))
+        given = dict(parameters(request))
+        flags = {name for name in _FLAGS if boolean(given.get(name, "0"))}
+        asked = {name: value for name, value in given.items() if value}
+        query = _query(asked, flags)
         # There are no groups, and nothing is inherited.
         none = "group.id" in asked or asked.get("scope.OS-INHERIT:inherited_to") == "projects"
-        found = [] if none else await self._assignments.listed(query._replace(domain_id=domain_id), effective)
-        names = boolean(asked.get("include_names", "0"))
-        items = [views.assignment(each, url, names) for each in found]
+        found = (
+            []
+            if none
+            else await self._assignments.listed(query._replace(domain_id=domain_id), effective="effective" in flags)
+        )
+        items = [views.assignment(each, url, "include_names" in flags) for each in found]
         return json_reply(views.collection("role_assignments", items, self_link(request, url)))
 
     async def _scope(self, request: Request, rule: str) -> Scope:
@@ -101,14 +107,14 @@ def _rule(rule: str, scope: Scope) -> str:
     return _SYSTEM_RULES[rule] if scope == SYSTEM else rule
 
 
-def _query(asked: dict[str, str]) -> AssignmentQuery:
+def _query(asked: dict[str, str], flags: set[str]) -> AssignmentQuery:
     """The filters of a list; raises Invalid for those that exclude each other."""
     for one, other, text in _EITHER:
         if one in asked and other in asked:
             raise Invalid(text)
-    if "effective" in asked and "group.id" in asked:
+    if "effective" in flags and "group.id" in asked:
         raise Invalid("Combining effective and group filter will always result in an empty list.")
-    if boolean(asked.get("include_subtree", "0")) and "scope.project.id" not in asked:
+    if "include_subtree" in flags and "scope.project.id" not in asked:
         raise Invalid("scope.project.id must be specified if include_subtree is also specified")
     query = AssignmentQuery(user_id=asked.get("user.id"), role_id=asked.get("role.id"))
     for kind in ("project", "domain"):

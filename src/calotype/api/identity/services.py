@@ -60,7 +60,7 @@ class ServiceCalls:
         """`POST`, `PATCH`, `DELETE`: refused, saying why."""
         noun = request.path.split("/")[2].removesuffix("s")
         enforce(f"{_VERBS[request.method]}_{noun}", request.caller)
-        raise Refused(f"The catalogue follows the settings of this service: a {noun} is not changed over HTTP.")
+        raise Refused(f"The catalogue follows the settings of this service: {noun}s are not changed over HTTP.")
 
     def _services(self, request: Request) -> Any:
         return services(self._settings, request)
