@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from calotype.access.accounts import DEFAULT_DOMAIN
 from calotype.access.model import Assignment, AssignmentQuery, Scope, User
 from calotype.cli import clouds
 from calotype.cli.desk import Desk, Rows, operator, with_password
@@ -83,7 +84,8 @@ async def set_password(desk: Desk, name_or_id: str, password: str, generated: bo
     """Change a password; the user's tokens stop working at once. DIR/clouds.yaml learns those of admin and demo."""
     found = await desk.accounts.find_user(name_or_id)
     await desk.accounts.set_password(found.id, password)
-    if found.name in clouds.CLOUDS:
+    first = found.name in clouds.CLOUDS and found.domain_id == DEFAULT_DOMAIN
+    if first and desk.settings.directory.is_dir():
         clouds.write(desk.settings, {found.name: password})
     return {"name": found.name, "password": password} if generated else None
 
