@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calotype.access.accounts import Accounts
+from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
@@ -119,12 +120,13 @@ def build(settings: Settings) -> ASGIApp:
     parts = assemble(settings)
     tokens = Tokens(parts.database, settings.identity)
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
+    assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, parts.library, deprecated)
     image = ImageApp(ImageAPI(settings, tokens, parts))
-    identity = IdentityAPI(settings, tokens, accounts)
+    identity = IdentityAPI(settings, tokens, accounts, assignments)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)

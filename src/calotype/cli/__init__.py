@@ -5,6 +5,7 @@ import click
 from calotype import __version__
 from calotype.cli.db import db
 from calotype.cli.doctor import doctor
+from calotype.cli.domain import domain
 from calotype.cli.image import image
 from calotype.cli.metadefs import metadefs
 from calotype.cli.project import project
@@ -22,5 +23,5 @@ def main() -> None:
     """Calotype: the OpenStack image service in one process."""
 
 
-for command in (serve, init, db, project, user, role, token, image, task, metadefs, settings, doctor):
+for command in (serve, init, db, domain, project, user, role, token, image, task, metadefs, settings, doctor):
     main.add_command(command)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import click
 
 from calotype.access.accounts import DEFAULT_DOMAIN, Accounts, new_password
+from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
 from calotype.cli.common import prepared, with_settings
@@ -28,6 +29,7 @@ class Desk(NamedTuple):
     """What a command works with."""
 
     accounts: Accounts
+    assignments: Assignments
     tokens: Tokens
     settings: Settings
     database: Database
@@ -96,7 +98,8 @@ async def _with_desk(settings: Settings, command: Command, arguments: dict[str, 
         accounts = Accounts(database, passwords, tokens.forget)
         if await accounts.domain(DEFAULT_DOMAIN) is None:
             raise click.ClickException("There are no accounts yet: `calotype init` makes the first ones.")
-        return await command(Desk(accounts, tokens, settings, database), **arguments)
+        assignments = Assignments(database, tokens.forget)
+        return await command(Desk(accounts, assignments, tokens, settings, database), **arguments)
     finally:
         passwords.close()
         await database.close()
