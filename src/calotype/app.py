@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calotype.access import protections
 from calotype.access.accounts import Accounts
+from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
@@ -40,6 +41,7 @@ from calotype.jobs.queue import Queue
 from calotype.jobs.sources import Sources
 from calotype.jobs.sweeper import Sweeper
 from calotype.jobs.worker import Kind, Worker
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
@@ -67,6 +69,7 @@ class Parts(NamedTuple):
     imports: Imports
     locations: Locations
     tasks: Tasks
+    definitions: Definitions
     fetcher: Fetcher
     queue: Queue
     worker: Worker
@@ -112,6 +115,7 @@ def assemble(settings: Settings) -> Parts:
         imports,
         locations,
         tasks,
+        Definitions(database, policy),
         fetcher,
         queue,
         worker,
@@ -124,12 +128,13 @@ def build(settings: Settings) -> ASGIApp:
     parts = assemble(settings)
     tokens = Tokens(parts.database, settings.identity)
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
+    assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, parts.library, deprecated)
     image = ImageApp(ImageAPI(settings, tokens, parts))
-    identity = IdentityAPI(settings, tokens, accounts)
+    identity = IdentityAPI(settings, tokens, accounts, assignments)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)

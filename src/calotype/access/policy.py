@@ -1,9 +1,10 @@
-"""May they: Glance's rule names and default rules (spec: image-v2 3.2), as plain functions of caller and image."""
+"""May they: Glance's rule names and default rules (spec: image-v2 3.2), as plain functions of caller and target."""
 
 from collections.abc import Callable
 
 from calotype.access.caller import Caller
 from calotype.images.model import Image
+from calotype.metadefs.model import Namespace
 
 
 def _own(caller: Caller, target: Image | None) -> bool:
@@ -55,7 +56,12 @@ def _add_location(caller: Caller, target: Image | None) -> bool:
     return caller.speaks_for_a_service or _owning_member(caller, target)
 
 
-def _nobody_else(caller: Caller, target: Image | None) -> bool:
+def _get_metadef(caller: Caller, target: Namespace | None) -> bool:
+    own = target is None or (caller.project_id is not None and target.owner == caller.project_id)
+    return "reader" in caller.roles and (own or (target is not None and target.visibility == "public"))
+
+
+def _nobody_else(caller: Caller, target: Image | Namespace | None) -> bool:
     return False
 
 
@@ -82,6 +88,34 @@ _ADMIN_ONLY = (
     "cache_clean",
     "cache_prune",
     "metadef_admin",
+    "add_metadef_namespace",
+    "modify_metadef_namespace",
+    "delete_metadef_namespace",
+    "add_metadef_resource_type_association",
+    "remove_metadef_resource_type_association",
+    "add_metadef_property",
+    "modify_metadef_property",
+    "remove_metadef_property",
+    "add_metadef_object",
+    "modify_metadef_object",
+    "delete_metadef_object",
+    "add_metadef_tag",
+    "add_metadef_tags",
+    "modify_metadef_tag",
+    "delete_metadef_tag",
+    "delete_metadef_tags",
+)
+_METADEF_READS = (
+    "get_metadef_namespaces",
+    "get_metadef_namespace",
+    "list_metadef_resource_types",
+    "get_metadef_resource_type",
+    "get_metadef_properties",
+    "get_metadef_property",
+    "get_metadef_objects",
+    "get_metadef_object",
+    "get_metadef_tags",
+    "get_metadef_tag",
 )
 
 _RULES: dict[str, Callable[..., bool]] = {
@@ -91,7 +125,7 @@ _RULES: dict[str, Callable[..., bool]] = {
     "get_member": _get_members,
     "get_members": _get_members,
     "modify_member": _modify_member,
-    "get_metadef_namespaces": _reader,
+    **dict.fromkeys(_METADEF_READS, _get_metadef),
     "get_image_location": _get_locations,
     "add_image_location": _add_location,
     "fetch_image_location": _service,
@@ -108,7 +142,7 @@ class Policy:
         """Whether there is such a rule."""
         return rule in _RULES
 
-    def allows(self, rule: str, caller: Caller, target: Image | None = None) -> bool:
+    def allows(self, rule: str, caller: Caller, target: Image | Namespace | None = None) -> bool:
         """Whether `caller` may do what `rule` guards to `target`.
 
         Without a target, what a rule says of the target does not hold.

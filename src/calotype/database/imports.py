@@ -12,13 +12,17 @@ import msgspec
 from calotype.database import loose, tasks
 from calotype.database.images import Change, data_of, lock, remove, write
 from calotype.database.statements import Work
-from calotype.database.tasks import Lease, LeaseLost
+from calotype.database.tasks import Lease
 from calotype.images.errors import Conflict, ImageNotFound
 from calotype.images.model import Image, Location, Task, named, now
 
 TASK = "os_glance_import_task"
 IMPORTING = "os_glance_importing_to_stores"
 FAILED = "os_glance_failed_import"
+
+
+class NotLocked(Conflict):
+    """The image is not this task's any more, and the task is to leave it alone."""
 
 
 def begin(image_id: str, project: str, mutate: Change, make: Callable[[Image], Task]) -> Work:
@@ -81,7 +85,6 @@ def store(lease: Lease, image_id: str, location: Location, state: dict[str, Any]
     yield from write(old, new)
     yield from loose.take(location)
     yield from tasks.keep(lease, state)
-    return new
 
 
 def miss(lease: Lease, image_id: str, store: str) -> Work:
@@ -111,7 +114,7 @@ def undo(lease: Lease, image_id: str, stores: list[str], failed: list[str], requ
     """
     try:
         old: Image = yield from _held(lease, image_id)
-    except ImageNotFound:
+    except (ImageNotFound, NotLocked):
         return []
     kept = [] if requeue else [each for each in old.locations if each.store not in stores]
     new = _without_task(old)
@@ -130,7 +133,7 @@ def discard(lease: Lease, image_id: str) -> Work:
     """The import failed and the image, which was made for it, goes with it. Answers what became loose."""
     try:
         yield from _held(lease, image_id)
-    except ImageNotFound:
+    except (ImageNotFound, NotLocked):
         return []
     return data_of((yield from remove(image_id, "", lambda image: image)))
 
@@ -147,16 +150,16 @@ def release(lease: Lease, image_id: str) -> Work:
     """The task is over and the image is free."""
     try:
         yield from locate(lease, image_id, _without_task)
-    except ImageNotFound:
+    except (ImageNotFound, NotLocked):
         return
 
 
 def _held(lease: Lease, image_id: str) -> Work:
-    """The image and the task, locked: a copy of the image whose parts may be changed in place never is the old one."""
+    """The image and the task, locked; ImageNotFound, LeaseLost, NotLocked."""
     old: Image = yield from lock(image_id, "")
     yield from tasks.hold(lease)
     if old.properties.get(TASK) != lease.task_id:
-        raise LeaseLost(f"image {image_id} is not locked by task {lease.task_id} any more")
+        raise NotLocked(f"Image {image_id} is not locked by task {lease.task_id} any more.")
     return old
 
 
