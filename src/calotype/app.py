@@ -34,6 +34,7 @@ from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
 from calotype.jobs.imports import ImportJob
 from calotype.jobs.locations import LocationJob
+from calotype.jobs.preparation import Preparation
 from calotype.jobs.queue import Queue
 from calotype.jobs.sources import Sources
 from calotype.jobs.sweeper import Sweeper
@@ -82,14 +83,23 @@ def assemble(settings: Settings) -> Parts:
     database = connect(settings)
     fetcher = Fetcher(settings.uris)
     shelf = Shelf(settings, fetcher)
-    holder = Holder(database, settings.directory / "run")
+    holder = Holder(database, settings.directory)
     policy = Policy()
     intake = Intake(database, shelf)
     library = Library(database, policy, intake, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
     transfer = Transfer(database, library, shelf, intake, holder, settings.image)
     queue = Queue(database, holder.id, settings.jobs)
-    importing = ImportJob(database, shelf, intake, holder, queue, Sources(fetcher, settings.imports), settings.image)
+    importing = ImportJob(
+        database,
+        shelf,
+        intake,
+        holder,
+        queue,
+        Sources(fetcher, settings.imports),
+        Preparation(settings.plugins, settings.image, holder.scratch),
+        settings.image,
+    )
     locating = LocationJob(database, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)

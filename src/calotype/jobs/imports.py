@@ -5,7 +5,7 @@ over goes on where the last one came to. Source: image-v2 13.4 to 13.6.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.model import Image, Location, Received, Task, now
 from calotype.images.stream import Bounds, Examination
+from calotype.jobs.preparation import Preparation, pieces
 from calotype.jobs.progress import Progress
 from calotype.jobs.queue import Queue
 from calotype.jobs.sources import Sources
@@ -47,6 +48,7 @@ class ImportJob:
         holder: Holder,
         queue: Queue,
         sources: Sources,
+        preparation: Preparation,
         limits: Limits,
     ) -> None:
         self.database = database
@@ -55,6 +57,7 @@ class ImportJob:
         self.holder = holder
         self.queue = queue
         self.sources = sources
+        self.preparation = preparation
         self.limits = limits
 
     async def run(self, task: Task, progress: Progress) -> None:
@@ -118,7 +121,12 @@ class Attempt:
         order = self._order
         status = None if order.method == COPY else "importing"
         image = await self._write(work.start, order.stores, status)
-        source = self._copied(image) if order.method == COPY else image.staged or await self._fetch()
+        if order.method == COPY:
+            source = self._copied(image)
+        else:
+            source = image.staged or await self._fetch()
+            if self._job.preparation.needed and not self._state.prepared:
+                source = await self._prepare(image, source)
         await self._spread(image, source)
 
     def _copied(self, image: Image) -> Location:
@@ -135,15 +143,29 @@ class Attempt:
         """Bring remote data into the staging place."""
         async with self._job.sources.open(self._order.arguments, self._task.secret or {}) as remote:
             self._progress.begin("downloading", remote.size)
-            location = await self._place(self._job.shelf.default)
-            try:
-                bounds = Bounds(remote.size, self._job.limits.size_cap)
-                size = await self._job.intake.keep(location, self._progress.counted(remote.chunks()), bounds)
-                self._state.attributes = remote.attributes
-                await self._write(work.stage, location, size, self._state.kept())
-            except BaseException:
-                await asyncio.shield(self._job.intake.give_up(self.image_id, location))
-                raise
+            self._state.attributes = remote.attributes
+            return await self._stage(remote.chunks(), Bounds(remote.size, self._job.limits.size_cap))
+
+    async def _prepare(self, image: Image, source: Location) -> Location:
+        """Let the plugins work on the staged data; what they make of it is staged in its place."""
+        self._progress.begin("preparing")
+        store, roles = self._job.shelf[source.store], (self._task.secret or {}).get("roles", [])
+        preparation = self._job.preparation.prepared(image, store, source.name, self._state.attributes, roles)
+        async with preparation as (path, attributes):
+            self._state.attributes, self._state.prepared = attributes, True
+            if path is not None:
+                return await self._stage(pieces(path), Bounds(None, self._job.limits.size_cap))
+        return source
+
+    async def _stage(self, chunks: AsyncIterator[bytes], bounds: Bounds) -> Location:
+        location = await self._place(self._job.shelf.default)
+        try:
+            size = await self._job.intake.keep(location, self._progress.counted(chunks), bounds)
+            dropped = await self._write(work.stage, location, size, self._state.kept())
+        except BaseException:
+            await asyncio.shield(self._job.intake.give_up(self.image_id, location))
+            raise
+        await self._job.intake.erase(dropped)
         return location
 
     async def _spread(self, image: Image, source: Location) -> None:
@@ -228,10 +250,12 @@ class State(msgspec.Struct):
     """How far the import came: what the data brings along, and what is known of it since it was stored once.
 
     `attributes` may hold `disk_format`, `container_format` and `properties`; the image gets them as it becomes active.
+    `prepared` tells that the plugins have done their work.
     """
 
     attributes: dict[str, Any] = {}
     received: Received | None = None
+    prepared: bool = False
 
     @classmethod
     def of(cls, task: Task) -> "State":
