@@ -87,7 +87,8 @@ def assemble(settings: Settings) -> Parts:
     intake = Intake(database, shelf)
     library = Library(database, policy, intake, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image)
+    certificates = settings.signature.certificates
+    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
     queue = Queue(database, holder.id, settings.jobs)
     importing = ImportJob(database, shelf, intake, holder, queue, Sources(fetcher, settings.imports), settings.image)
     locating = LocationJob(database, shelf, queue, settings.image)
