@@ -12,7 +12,8 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import BinaryIO, NamedTuple
 
 from calotype.images.errors import ContentRefused, ImageError, Invalid, LimitExceeded, StorageFull, StorageUnavailable
 from calotype.images.inspect import Found, examine
@@ -111,30 +112,39 @@ def _command(source: Path, target: Path, disk_format: str, settings: Plugins, li
 
 
 async def _run(command: list[str], settings: Plugins, limits: Limits) -> None:
-    """Run it to its end; whatever happens, no process is left."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        env={"LC_ALL": "C", "PATH": os.defpath},
-        cwd="/",
-        start_new_session=True,
-    )
+    """Run it to its end; whatever happens, no process of its group is left."""
+    with worded():
+        said = TemporaryFile()  # noqa: SIM115 - closed by the next line; a pipe would stay open as long as any child
+    with said:
+        code = await _code(command, said, settings.convert_seconds)
+        if code:
+            said.seek(0)
+            text = said.read(_LAST_WORDS).decode(errors="replace")
+            log.warning("qemu-img ended with %s: %s", code, text)
+            raise _failure(code, text, settings, limits)
+
+
+async def _code(command: list[str], said: BinaryIO, seconds: int) -> int:
+    """The exit code of the process."""
+    with worded():
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=said,
+            env={"LC_ALL": "C", "PATH": os.defpath},
+            cwd="/",
+            start_new_session=True,
+        )
     try:
-        async with asyncio.timeout(settings.convert_seconds):
-            _, said = await process.communicate()
+        async with asyncio.timeout(seconds):
+            return await process.wait()
     except TimeoutError:
-        raise LimitExceeded(f"The conversion took more than {settings.convert_seconds} seconds.") from None
+        raise LimitExceeded(f"The conversion took more than {seconds} seconds.") from None
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.shield(process.wait())
-    if process.returncode:
-        text = said.decode(errors="replace")[-_LAST_WORDS:]
-        log.warning("qemu-img ended with %s: %s", process.returncode, text)
-        raise _failure(process.returncode, text, settings, limits)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.shield(process.wait())
 
 
 def _failure(code: int, text: str, settings: Plugins, limits: Limits) -> ImageError:
