@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from calotype.images.errors import Invalid, LimitExceeded, StorageUnavailable
 from calotype.images.plugins.decompress import compression, decompress
 from tests.support.server import clean_environment
+from tests.support.system import require
 from tests.support.waiting import until
 
 if sys.version_info >= (3, 14):
@@ -89,8 +90,7 @@ def test_it_is_decompressed_once(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("tool", ["gzip", "xz", "zstd", "bzip2", "zip"])
 def test_what_the_usual_tools_make(tmp_path: Path, tool: str) -> None:
-    if shutil.which(tool) is None:
-        pytest.skip(f"This test needs the program {tool}.")
+    require(f"{tool} (Debian package {'xz-utils' if tool == 'xz' else tool})", shutil.which(tool))
     arguments = ["-q", "-", "-"] if tool == "zip" else ["-c"]
     packed = subprocess.run([tool, *arguments], input=DATA, capture_output=True, check=True).stdout
     assert run(tmp_path, packed) == DATA

@@ -42,7 +42,7 @@ class Content:
         self._all = [kind() for kind in kinds.values()]
         self._live = list(self._all)
         self._failed: list[FileInspector] = []
-        self._waiting = bytearray()
+        self._waiting = b""
         self._head = b""
         self.size = 0
 
@@ -53,10 +53,11 @@ class Content:
             self._head += block[: _HEAD - len(self._head)]
         if not self._live:
             return
-        self._waiting += block
-        while len(self._waiting) >= WINDOW:
-            self._look(bytes(self._waiting[:WINDOW]))
-            del self._waiting[:WINDOW]
+        data = self._waiting + block if self._waiting else block
+        whole = len(data) - len(data) % WINDOW
+        for start in range(0, whole, WINDOW):
+            self._look(data[start : start + WINDOW])
+        self._waiting = data[whole:]
 
     def _look(self, window: bytes) -> None:
         for inspector in list(self._live):
@@ -78,7 +79,7 @@ class Content:
 
     def end(self) -> FileInspector:
         """The one parser that fits; raises ImageFormatError, SafetyCheckFailed."""
-        self._look(bytes(self._waiting))
+        self._look(self._waiting)
         for inspector in self._all:
             inspector.finish()
         fitting = {str(each): each for each in self._all if each.format_match}
@@ -161,7 +162,7 @@ def _measured(virtual_size: int, limits: Limits) -> int | None:
         raise LimitExceeded(
             f"The disk inside the image is too large: {virtual_size} bytes, the limit is {limits.virtual_size_cap}."
         )
-    return virtual_size or None
+    return virtual_size if virtual_size > 0 else None
 
 
 def _check_safety(inspector: FileInspector, limits: Limits) -> None:

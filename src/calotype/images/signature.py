@@ -1,7 +1,7 @@
 """Signed images: the data must be what the holder of a certificate signed.
 
-The parameters are those of OpenStack's cursive, which signs and verifies for Glance and Nova: RSA-PSS has MGF1 with the
-hash of the signature and the longest salt. Source: image-v2 24.2.
+The parameters are those of OpenStack's cursive, which verifies for Glance and Nova: RSA-PSS has MGF1 with the hash of
+the signature, and a salt of any length. Source: image-v2 24.2.
 """
 
 import base64
@@ -38,7 +38,7 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 _CURVES = ("SECP521R1", "SECP384R1", "SECT571K1", "SECT409K1", "SECT571R1", "SECT409R1")
 # cryptography dropped the curves SECT… with version 47.
-CURVES = {f"ECC_{name}": name.lower() for name in _CURVES if hasattr(ec, name)}
+CURVES = tuple(f"ECC_{name}" for name in _CURVES if hasattr(ec, name))
 
 log = logging.getLogger("calotype.signature")
 
@@ -121,18 +121,15 @@ def _key(uuid: str, key_type: str, certificates: str) -> Any:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         key = None
-    if _type(key) != key_type:
+    if not _fits(key, key_type):
         raise _Unusable(f"Invalid public key type for signature key type: {key_type}")
     return key
 
 
-def _type(key: object) -> str | None:
-    """The key type in the words of the property, None if it is none of them."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return "RSA-PSS"
-    if isinstance(key, dsa.DSAPublicKey):
-        return "DSA"
-    return f"ECC_{key.curve.name.upper()}" if isinstance(key, ec.EllipticCurvePublicKey) else None
+def _fits(key: object, key_type: str) -> bool:
+    """Whether the key is of the type; as with cursive, the name of a curve stands for all curves."""
+    kinds = {"RSA-PSS": rsa.RSAPublicKey, "DSA": dsa.DSAPublicKey}
+    return isinstance(key, kinds.get(key_type, ec.EllipticCurvePublicKey))
 
 
 def _certificate(uuid: str, certificates: str) -> Certificate:
