@@ -90,7 +90,8 @@ def assemble(settings: Settings) -> Parts:
     certificates = settings.signature.certificates
     transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
     queue = Queue(database, holder.id, settings.jobs)
-    importing = ImportJob(database, shelf, intake, holder, queue, Sources(fetcher, settings.imports), settings.image)
+    sources = Sources(fetcher, settings.imports)
+    importing = ImportJob(database, shelf, intake, holder, queue, sources, settings.image, certificates)
     locating = LocationJob(database, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)
