@@ -88,18 +88,12 @@ def assemble(settings: Settings) -> Parts:
     intake = Intake(database, shelf)
     library = Library(database, policy, intake, settings.image)
     sharing = Sharing(database, library, policy, settings.image)
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image)
+    certificates = settings.signature.certificates
+    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
     queue = Queue(database, holder.id, settings.jobs)
-    importing = ImportJob(
-        database,
-        shelf,
-        intake,
-        holder,
-        queue,
-        Sources(fetcher, settings.imports),
-        Preparation(settings.plugins, settings.image, holder.scratch),
-        settings.image,
-    )
+    sources = Sources(fetcher, settings.imports)
+    preparation = Preparation(settings.plugins, settings.image, holder.scratch)
+    importing = ImportJob(database, shelf, intake, holder, queue, sources, preparation, settings.image, certificates)
     locating = LocationJob(database, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)

@@ -16,6 +16,7 @@ from calotype.database import loose, schema
 from calotype.database.connect import connect
 from calotype.database.schema import SchemaError
 from calotype.images.errors import ImageError
+from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError
 from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
@@ -138,4 +139,18 @@ def _tls(settings: Settings) -> Iterator[Finding]:
             yield False, f"tls: {path} cannot be read"
 
 
-_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_directory, _clouds, _database, _tls, _listening)
+def _plugins(settings: Settings) -> Iterator[Finding]:
+    try:
+        ready.check(settings)
+    except SettingsError as error:
+        yield False, str(error)
+
+
+_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _directory,
+    _clouds,
+    _database,
+    _plugins,
+    _tls,
+    _listening,
+)

@@ -32,7 +32,7 @@ class Holder:
         self._scratches = data / "scratch"
         self.id = uuid.uuid4().hex
         self.scratch = self._scratches / self.id
-        """A directory for files that are this worker's alone; whoever wants it makes it, and it goes with the worker."""
+        """A directory for files of this worker alone; whoever wants it makes it, and it goes with the worker."""
         self._uploads: Counter[str] = Counter()
         self._lock: int | None = None
         self._beat: asyncio.Task[None] | None = None

@@ -14,6 +14,7 @@ from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.engine import Database
 from calotype.database.statements import Work
+from calotype.images import signature
 from calotype.images.errors import ImageError, Invalid
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
@@ -50,6 +51,7 @@ class ImportJob:
         sources: Sources,
         preparation: Preparation,
         limits: Limits,
+        certificates: str = "",
     ) -> None:
         self.database = database
         self.shelf = shelf
@@ -59,6 +61,7 @@ class ImportJob:
         self.sources = sources
         self.preparation = preparation
         self.limits = limits
+        self.certificates = certificates
 
     async def run(self, task: Task, progress: Progress) -> None:
         """One attempt; raises ImageError, LeaseLost."""
@@ -205,17 +208,18 @@ class Attempt:
             self._progress.begin(f"storing in {location.store}", size)
             bounds = Bounds(size, self._job.limits.size_cap)
             chunks = self._progress.counted(store.read(source.name, 0, size))
-            received = await self._job.intake.examine(location, chunks, bounds, self._examination(image))
+            received = await self._job.intake.examine(location, chunks, bounds, await self._examination(image))
             self._compare(image, received)
         except ImageError as error:
             raise StoreFailed(location.store, error) from error
         return received
 
-    def _examination(self, image: Image) -> Examination:
+    async def _examination(self, image: Image) -> Examination:
         if self._order.method == COPY:
             # What was examined when it came is not examined again.
-            image = msgspec.structs.replace(image, container_format=None)
-        return Examination(msgspec.structs.replace(image, **self._state.formats()), self._job.limits)
+            return Examination(msgspec.structs.replace(image, container_format=None), self._job.limits)
+        verifier = await asyncio.to_thread(signature.verifier, image, self._job.certificates)
+        return Examination(msgspec.structs.replace(image, **self._state.formats()), self._job.limits, verifier)
 
     def _compare(self, image: Image, received: Received) -> None:
         """Every copy is the same; Invalid."""

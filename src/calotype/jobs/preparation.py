@@ -55,8 +55,8 @@ class Preparation:
         self, plugin: str, image: Image, source: Path, target: Path, found: dict[str, Any], roles: list[str]
     ) -> Path:
         """Where the data is after one plugin; what it learns goes into `found`."""
-        disk_format = found.get("disk_format", image.disk_format)
-        container_format = found.get("container_format", image.container_format)
+        disk_format = found.get("disk_format", image.disk_format) or ""
+        container_format = found.get("container_format", image.container_format) or ""
         if plugin == "inject_image_metadata":
             found["properties"] = injected(found.get("properties", {}), roles, self._settings)
         elif plugin == "image_decompression":
