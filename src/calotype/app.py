@@ -37,6 +37,7 @@ from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
 from calotype.jobs.imports import ImportJob
 from calotype.jobs.locations import LocationJob
+from calotype.jobs.preparation import Preparation
 from calotype.jobs.queue import Queue
 from calotype.jobs.sources import Sources
 from calotype.jobs.sweeper import Sweeper
@@ -86,17 +87,21 @@ def assemble(settings: Settings) -> Parts:
     database = connect(settings)
     fetcher = Fetcher(settings.uris)
     shelf = Shelf(settings, fetcher)
-    holder = Holder(database, settings.directory / "run")
+    holder = Holder(database, settings.directory)
     policy = Policy()
     intake = Intake(database, shelf)
     schema = schema_properties.load(settings.image)
     protected = protections.load(settings.image, policy)
     library = Library(database, policy, intake, settings.image, protected, schema)
     sharing = Sharing(database, library, policy, settings.image)
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image)
+    certificates = settings.signature.certificates
+    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
     queue = Queue(database, holder.id, settings.jobs)
     sources = Sources(fetcher, settings.imports)
-    importing = ImportJob(database, shelf, intake, holder, queue, sources, settings.image, protected)
+    preparation = Preparation(settings.plugins, settings.image, holder.scratch)
+    importing = ImportJob(
+        database, shelf, intake, holder, queue, sources, preparation, settings.image, certificates, protected
+    )
     locating = LocationJob(database, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)

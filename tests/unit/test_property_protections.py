@@ -168,7 +168,7 @@ def test_what_is_hidden_is_not_lost() -> None:
 def test_the_quota_counts_what_is_hidden(tmp_path: Path, run: Run) -> None:
     (tmp_path / "p.conf").write_text(f"[hidden]\n{ALL.format('admin')}[.*]\n{ALL.format('@')}")
     limits = Image(property_protection_file=str(tmp_path / "p.conf"), property_quota=2)
-    with image_service(tmp_path, run, limits) as service:
+    with image_service(tmp_path, run, image=limits) as service:
         made = service("POST", "/v2/images", "admin", json={"hidden": "1", "visibility": "public"}).json()["id"]
         headers = PATCH
         for name, status in (("a", 200), ("b", 413)):

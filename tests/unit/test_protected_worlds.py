@@ -130,7 +130,7 @@ def services(tmp_path: Path, run: Run) -> Iterator[Callable[[Rules], list[ImageS
             found = []
             for number in "12":
                 (tmp_path / number).mkdir(exist_ok=True)
-                found.append(opened.enter_context(image_service(tmp_path / number, run, limits)))
+                found.append(opened.enter_context(image_service(tmp_path / number, run, image=limits)))
             return found
 
         yield under

@@ -171,7 +171,7 @@ def test_a_null_is_found_on_no_database_by_any_value(compute: Service) -> None:
 
 def test_a_file_that_is_gone_leaves_a_catalogue_that_is_served(tmp_path: Path, run: Run) -> None:
     (tmp_path / "schema.json").write_text(json.dumps({"a": {"type": ["null", "integer"]}, "b": {"type": "integer"}}))
-    with image_service(tmp_path, run, Image(schema_file=str(tmp_path / "schema.json"))) as service:
+    with image_service(tmp_path, run, image=Image(schema_file=str(tmp_path / "schema.json"))) as service:
         made = service("POST", "/v2/images", json={"a": None, "b": 5}).json()
         assert (made["a"], made["b"]) == (None, 5)
     with image_service(tmp_path, run) as service:
@@ -183,7 +183,7 @@ def test_a_file_that_is_gone_leaves_a_catalogue_that_is_served(tmp_path: Path, r
 
 def test_numbers_without_end_are_refused(tmp_path: Path, run: Run) -> None:
     (tmp_path / "schema.json").write_text(json.dumps({"a": {"type": "number", "multipleOf": 0.5}}))
-    with image_service(tmp_path, run, Image(schema_file=str(tmp_path / "schema.json"))) as service:
+    with image_service(tmp_path, run, image=Image(schema_file=str(tmp_path / "schema.json"))) as service:
         for number in ("1" + "0" * 400, "1e999", "NaN", "9223372036854775808", "1" * 4000):
             answer = service("POST", "/v2/images", content=f'{{"a": {number}}}'.encode())
             assert answer.status_code == 400, number

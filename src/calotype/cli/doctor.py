@@ -19,6 +19,7 @@ from calotype.database.connect import connect
 from calotype.database.schema import SchemaError
 from calotype.images import schema_properties
 from calotype.images.errors import ImageError
+from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError
 from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
@@ -155,10 +156,18 @@ def _property_files(settings: Settings) -> Iterator[Finding]:
                 yield False, str(error)
 
 
+def _plugins(settings: Settings) -> Iterator[Finding]:
+    try:
+        ready.check(settings)
+    except SettingsError as error:
+        yield False, str(error)
+
+
 _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _directory,
     _clouds,
     _database,
+    _plugins,
     _tls,
     _property_files,
     _listening,

@@ -71,7 +71,7 @@ def stage(lease: Lease, image_id: str, location: Location, size: int, state: dic
     yield from tasks.keep(lease, state)
     dropped = [old.staged] if old.staged else []
     yield from loose.add(image_id, dropped)
-    return new, dropped
+    return dropped
 
 
 def store(lease: Lease, image_id: str, location: Location, state: dict[str, Any], finish: Change | None) -> Work:
