@@ -10,7 +10,9 @@ from typing import NamedTuple, Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from calotype.access import protections
 from calotype.access.accounts import Accounts
+from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
@@ -22,21 +24,25 @@ from calotype.api.image.routes import ImageApp
 from calotype.api.wire import STATUS, Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
+from calotype.images import schema_properties
 from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
 from calotype.images.imports import Imports
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
 from calotype.jobs.imports import ImportJob
 from calotype.jobs.locations import LocationJob
+from calotype.jobs.preparation import Preparation
 from calotype.jobs.queue import Queue
 from calotype.jobs.sources import Sources
 from calotype.jobs.sweeper import Sweeper
 from calotype.jobs.worker import Kind, Worker
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
@@ -64,9 +70,11 @@ class Parts(NamedTuple):
     imports: Imports
     locations: Locations
     tasks: Tasks
+    definitions: Definitions
     fetcher: Fetcher
     queue: Queue
     worker: Worker
+    schema: SchemaProperties | None
 
     @property
     def living(self) -> list["Part"]:
@@ -79,14 +87,21 @@ def assemble(settings: Settings) -> Parts:
     database = connect(settings)
     fetcher = Fetcher(settings.uris)
     shelf = Shelf(settings, fetcher)
-    holder = Holder(database, settings.directory / "run")
+    holder = Holder(database, settings.directory)
     policy = Policy()
     intake = Intake(database, shelf)
-    library = Library(database, policy, intake, settings.image)
+    schema = schema_properties.load(settings.image)
+    protected = protections.load(settings.image, policy)
+    library = Library(database, policy, intake, settings.image, protected, schema)
     sharing = Sharing(database, library, policy, settings.image)
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image)
+    certificates = settings.signature.certificates
+    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
     queue = Queue(database, holder.id, settings.jobs)
-    importing = ImportJob(database, shelf, intake, holder, queue, Sources(fetcher, settings.imports), settings.image)
+    sources = Sources(fetcher, settings.imports)
+    preparation = Preparation(settings.plugins, settings.image, holder.scratch)
+    importing = ImportJob(
+        database, shelf, intake, holder, queue, sources, preparation, settings.image, certificates, protected
+    )
     locating = LocationJob(database, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)
@@ -105,9 +120,11 @@ def assemble(settings: Settings) -> Parts:
         imports,
         locations,
         tasks,
+        Definitions(database, policy),
         fetcher,
         queue,
         worker,
+        schema,
     )
 
 
@@ -116,12 +133,13 @@ def build(settings: Settings) -> ASGIApp:
     parts = assemble(settings)
     tokens = Tokens(parts.database, settings.identity)
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
+    assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, parts.library, deprecated)
     image = ImageApp(ImageAPI(settings, tokens, parts))
-    identity = IdentityAPI(settings, tokens, accounts)
+    identity = IdentityAPI(settings, tokens, accounts, assignments)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)

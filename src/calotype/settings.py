@@ -25,6 +25,7 @@ OWN_SERVICES = ("keystone", "glance", "nova")
 _STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Plugin = Literal["no_op", "inject_image_metadata", "image_decompression", "image_conversion"]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
@@ -81,6 +82,16 @@ class Image(Section, frozen=True):
     """The container formats an image may have."""
     require_format_match: bool = True
     """Refuse data whose content is not the declared disk format."""
+    property_protection_file: str = ""
+    """INI file that says who may create, read, update and delete which additional properties; empty: everybody all."""
+    property_protection_rule_format: Literal["roles", "policies"] = "roles"
+    """What the values in that file are: lists of roles, or a policy rule each."""
+    schema_file: str = ""
+    """JSON file of schemas for additional properties (Glance's schema-image.json), or `standard` for the usual one."""
+    gpt_safety_checks_nonfatal: tuple[Literal["mbr", "gptmbr"], ...] = ()
+    """Accept bad partition tables: `mbr` all of them, `gptmbr` those with a GPT's protective entry."""
+    virtual_size_cap: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The largest disk inside an image, in bytes; larger ones are refused with 413; 0 is no limit."""
     property_quota: int = 128
     """Additional properties per image; negative is unlimited."""
     tag_quota: int = 128
@@ -148,6 +159,39 @@ class Imports(Section, frozen=True):
     """Beginnings of the names of the properties that `glance-download` takes over."""
     glance_endpoints: dict[str, str] = {}
     """Image endpoints of other regions, by region, for `glance-download`; the own region is known."""
+
+
+class Plugins(Section, frozen=True):
+    """What is done to the data of an import before it is stored (spec: image-v2 24.3)."""
+
+    enabled: tuple[Plugin, ...] = ()
+    """In this order: `no_op`, `inject_image_metadata`, `image_decompression`, `image_conversion`."""
+    inject: dict[str, str] = {}
+    """Properties that `inject_image_metadata` gives to an image, NAME = "VALUE"."""
+    ignore_user_roles: tuple[str, ...] = ("admin",)
+    """Images of callers with one of these roles are given none."""
+    output_format: Literal["raw", "qcow2", "vmdk"] = "raw"
+    """The disk format that `image_conversion` makes."""
+    vmdk_allowed_types: tuple[Literal["streamOptimized", "monolithicSparse"], ...] = (
+        "streamOptimized",
+        "monolithicSparse",
+    )
+    """The createTypes of VMDKs that are converted; others are refused."""
+    qemu_img: str = "qemu-img"
+    """The program that converts: a path, or a name on the PATH."""
+    convert_seconds: Positive = 3600
+    """How long a conversion may take."""
+    convert_cpu_seconds: Positive = 1800
+    """How much processor time it may use."""
+    convert_address_space: Positive = 2**30
+    """How much memory it may map, in bytes."""
+
+
+class Signature(Section, frozen=True):
+    """Signed images (spec: image-v2 24.2)."""
+
+    certificates: str = ""
+    """Directory of the certificates that `img_signature_certificate_uuid` names: UUID.pem; empty: none is known."""
 
 
 class Identity(Section, frozen=True):
@@ -243,6 +287,8 @@ class Settings(Section, frozen=True):
     compute: Compute = Compute()
     image: Image = Image()
     imports: Imports = Imports()
+    plugins: Plugins = Plugins()
+    signature: Signature = Signature()
     jobs: Jobs = Jobs()
     identity: Identity = Identity()
     uris: Uris = Uris()
@@ -317,6 +363,9 @@ def _checked(settings: Settings) -> Settings:
             value = getattr(value, step)
         if value and not value.startswith(("http://", "https://")):
             raise SettingsError(f"{name}: {value!r} is not a URL; it begins with http:// or https://")
+    enabled = settings.plugins.enabled
+    if twice := sorted({name for name in enabled if enabled.count(name) > 1}):
+        raise SettingsError(f"plugins.enabled: {twice[0]} is named twice")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key go together; one of them is missing")
     _check_uris(settings.uris)
@@ -403,8 +452,19 @@ def _variables(environment: Mapping[str, str]) -> list[tuple[list[str], Any]]:
     for place, kind in _places():
         text = environment.get("CALOTYPE_" + "_".join(place).upper())
         if text is not None:
-            found.append((place, _items(text) if get_origin(kind) is tuple else text))
+            found.append((place, _parsed(".".join(place), text, kind)))
     return found
+
+
+def _parsed(name: str, text: str, kind: Any) -> Any:
+    """The value of a variable: lists are `a,b`, tables `a=b,c=d`; in the file they may hold commas."""
+    if get_origin(kind) is tuple:
+        return _items(text)
+    if get_origin(kind) is not dict:
+        return text
+    if wrong := [item for item in _items(text) if "=" not in item]:
+        raise SettingsError(f"{name}: {wrong[0]!r} is not NAME=VALUE")
+    return dict(item.split("=", 1) for item in _items(text))
 
 
 def _items(text: str) -> list[str]:

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from calotype.database import migrations, schema
 from calotype.database.connect import sqlite_path
-from calotype.database.tables import metadata
+from calotype.database.metadef_tables import metadata
 from calotype.images.errors import StorageUnavailable
 from tests.support.postgres import Postgres
 
@@ -75,6 +75,19 @@ def test_every_text_of_postgresql_compares_by_code_point(postgres: Postgres) -> 
 def test_identity_starts_at_revision_zero(empty_url: str) -> None:
     schema.upgrade(empty_url)
     assert _select(empty_url, "SELECT id, revision FROM identity_revision") == [(1, 0)]
+
+
+def test_the_resource_types_of_openstack_are_there(empty_url: str) -> None:
+    schema.upgrade(empty_url)
+    found = _select(empty_url, "SELECT name FROM metadef_resource_types WHERE protected ORDER BY name")
+    assert [name for (name,) in found] == [
+        "OS::Cinder::Volume",
+        "OS::Glance::Image",
+        "OS::Nova::Aggregate",
+        "OS::Nova::Flavor",
+        "OS::Nova::Server",
+        "OS::Trove::Instance",
+    ]
 
 
 def test_a_second_upgrade_does_nothing(empty_url: str) -> None:

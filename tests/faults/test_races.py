@@ -141,3 +141,63 @@ def test_a_revoked_token_is_soon_refused_by_every_worker(crowd: Site) -> None:
     assert revoked.status_code == 204
     time.sleep(1.5)
     assert statuses(together([get] * 30)) == {401: 30}
+
+
+def as_admin(site: Site) -> dict[str, str]:
+    """Who writes metadata definitions."""
+    return {"X-Auth-Token": site.server.personas["admin"].token}
+
+
+def test_of_many_namespaces_of_one_name_one_is_made(crowd: Site) -> None:
+    name, mine = uuid.uuid4().hex, as_admin(crowd)
+    body = {
+        "namespace": name,
+        "tags": [{"name": "t"}],
+        "resource_type_associations": [{"name": f"{name}-{number}"} for number in range(3)],
+    }
+    path = "/v2/metadefs/namespaces"
+    answers = together([partial(call, crowd, "POST", path, json=body, headers=mine)] * 30)
+    assert statuses(answers) == {201: 1, 409: 29}
+    found = call(crowd, "GET", f"{path}/{name}", headers=mine).json()
+    assert found["tags"] == [{"name": "t"}]
+    assert len(found["resource_type_associations"]) == 3
+
+
+def test_of_many_parts_of_one_name_one_is_made_and_one_removed(crowd: Site) -> None:
+    mine = as_admin(crowd)
+    path = f"/v2/metadefs/namespaces/{uuid.uuid4().hex}"
+    namespace = {"namespace": path.rpartition("/")[2]}
+    call(crowd, "POST", "/v2/metadefs/namespaces", json=namespace, headers=mine).raise_for_status()
+    for kind, body in (
+        ("resource_types", {"name": "x"}),
+        ("properties", {"name": "x", "title": "X", "type": "string"}),
+        ("objects", {"name": "x"}),
+        ("tags/x", None),
+    ):
+        made = together([partial(call, crowd, "POST", f"{path}/{kind}", json=body, headers=mine)] * 15)
+        assert statuses(made) == {201: 1, 409: 14}, kind
+        at = f"{path}/{kind.removesuffix('/x')}/x"
+        assert statuses(together([partial(call, crowd, "DELETE", at, headers=mine)] * 15)) == {204: 1, 404: 14}, kind
+
+
+def test_namespaces_that_name_new_resource_types_at_once_are_all_made(crowd: Site) -> None:
+    mine, types = as_admin(crowd), [uuid.uuid4().hex for _ in range(4)]
+    bodies = [
+        {"namespace": uuid.uuid4().hex, "resource_type_associations": [{"name": name} for name in order]}
+        for order in (types, types[::-1]) * 5
+    ]
+    path = "/v2/metadefs/namespaces"
+    answers = together([partial(call, crowd, "POST", path, json=body, headers=mine) for body in bodies])
+    assert statuses(answers) == {201: 10}
+    known = [each["name"] for each in call(crowd, "GET", "/v2/metadefs/resource_types").json()["resource_types"]]
+    assert all(known.count(name) == 1 for name in types)
+
+
+def test_of_many_renames_to_one_name_one_succeeds(crowd: Site) -> None:
+    mine, wanted = as_admin(crowd), {"namespace": uuid.uuid4().hex}
+    names = [uuid.uuid4().hex for _ in range(12)]
+    path = "/v2/metadefs/namespaces"
+    for name in names:
+        call(crowd, "POST", path, json={"namespace": name}, headers=mine).raise_for_status()
+    renames = [partial(call, crowd, "PUT", f"{path}/{name}", json=wanted, headers=mine) for name in names]
+    assert statuses(together(renames)) == {200: 1, 409: 11}

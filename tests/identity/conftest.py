@@ -7,6 +7,7 @@ import httpx
 import pytest_asyncio
 
 from calotype.access.accounts import Accounts
+from calotype.access.assignments import Assignments
 from calotype.access.model import SYSTEM, UNSCOPED, Login, Scope
 from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
@@ -49,8 +50,9 @@ class World:
         self.tokens = await self.tokens_on_a_new_connection()
         self.database = self.databases[0]
         self.accounts = Accounts(self.database, self.passwords, self.tokens.forget)
+        self.assignments = Assignments(self.database, self.tokens.forget)
         await self._people()
-        transport = httpx.ASGITransport(IdentityAPI(self.settings, self.tokens, self.accounts))
+        transport = httpx.ASGITransport(IdentityAPI(self.settings, self.tokens, self.accounts, self.assignments))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://cloud:5000")
         for name, scope in {
             "admin": Scope("project", self.ids["admin"]),
@@ -106,7 +108,7 @@ class World:
             ("checker", "service", Scope("project", project.id)),
         ):
             user = await self.accounts.create_user(name, PASSWORD)
-            await self.accounts.grant(user.id, (await self.accounts.find_role(role)).id, scope)
+            await self.assignments.grant(user.id, (await self.accounts.find_role(role)).id, scope)
         self.ids |= {f"user {each.name}": each.id for each in await self.accounts.users()}
         self.ids |= {f"role {each.name}": each.id for each in await self.accounts.roles()}
 

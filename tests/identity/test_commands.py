@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from calotype.access.accounts import Accounts
 from calotype.access.passwords import Passwords
+from calotype.cli.domain import domain
 from calotype.cli.project import project
 from calotype.cli.role import role
 from calotype.cli.token import token
@@ -18,7 +19,7 @@ from calotype.cli.user import user
 from calotype.database.connect import connect
 from calotype.settings import Identity, Settings
 
-COMMANDS = click.Group(commands={each.name or "": each for each in (project, user, role, token)})
+COMMANDS = click.Group(commands={each.name or "": each for each in (domain, project, user, role, token)})
 Do = Callable[..., Result]
 
 
@@ -112,6 +113,34 @@ def test_roles(planted: Do) -> None:
     assert planted("role revoke reader --user demo --system").exit_code == 1
 
 
+def test_a_domain(planted: Do) -> None:
+    new = made(planted("domain create edge --description far --format json"))
+    assert (new["name"], new["enabled"], new["description"]) == ("edge", True, "far")
+    assert planted("role grant reader --user demo --domain edge").exit_code == 0
+    assert "reader on domain edge" in made(planted("user show demo --format json"))["roles"]
+    assert "please disable it first" in planted("domain delete edge").output
+    assert planted("domain disable edge").exit_code == 0
+    assert planted("domain delete edge").exit_code == 0
+    assert [each["name"] for each in made(planted("domain list --format json"))] == ["Default"]
+    assert made(planted("user show demo --format json"))["roles"] == ["member on project demo"]
+    assert "The default domain cannot be deleted." in planted("domain delete Default").output
+
+
+def test_an_administrator_who_locked_himself_out_is_let_in_again(planted: Do) -> None:
+    line = "token issue --user admin --project admin --password-stdin"
+    for place in ("--project admin", "--system"):
+        assert planted(f"role revoke admin --user admin {place}").exit_code == 0
+    for command in ("domain disable default", "user disable admin", "project disable admin"):
+        assert planted(command).exit_code == 0
+    assert planted("user set-password admin --password-stdin", "secret\n").exit_code == 0
+    assert planted(line, "secret\n").exit_code == 1
+    for command in ("domain enable default", "user enable admin", "project enable admin"):
+        assert planted(command).exit_code == 0
+    assert planted(line, "secret\n").exit_code == 1
+    assert planted("role grant admin --user admin --project admin").exit_code == 0
+    assert "admin" in made(planted(line + " --format json", "secret\n"))["roles"]
+
+
 def test_tokens(planted: Do) -> None:
     new = made(planted("token issue --user demo --project demo --format json"))
     assert set(new["roles"]) == {"member", "reader"}
@@ -127,13 +156,13 @@ def test_tokens(planted: Do) -> None:
     ("line", "code", "message"),
     [
         ("project show nothing", 1, "Error: Could not find project: nothing."),
-        ("project create demo", 1, "Duplicate entry found with name demo."),
-        ("user create demo --generate-password", 1, "Duplicate entry found with name demo."),
+        ("project create demo", 1, "it is not permitted to have two projects with either the same name"),
+        ("user create demo --generate-password", 1, "Duplicate entry found with name demo at domain ID default."),
         ("user create eve", 2, "Give either --password-stdin or --generate-password."),
-        ("user create eve --password-stdin", 1, "A password is not empty"),
+        ("user create eve --password-stdin", 1, "A password has 1 to 4096 characters"),
         ("user create eve --project nothing --generate-password", 1, "Could not find project: nothing."),
         ("user create eve --project demo --role nothing --generate-password", 1, "Could not find role: nothing."),
-        ("role grant member --user demo", 2, "Give either --project or --system."),
+        ("role grant member --user demo", 2, "Give one of --project, --domain and --system."),
         ("role grant nothing --user demo --system", 1, "Could not find role: nothing."),
         ("token issue --user demo --project admin", 1, "demo is disabled or has no role there."),
         ("token issue --user nobody", 1, "Could not find user: nobody."),

@@ -31,12 +31,12 @@ async def _moved(world: Any) -> int:
 CHANGES: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "revoke": lambda world: world.tokens.revoke(world.issued["demo"]),
     "revoke all of the user": lambda world: world.tokens.revoke_user(world.ids["user demo"]),
-    "take the role": lambda world: world.accounts.revoke(
+    "take the role": lambda world: world.assignments.revoke(
         world.ids["user demo"], world.ids["role member"], Scope("project", world.ids["demo"])
     ),
-    "disable the user": lambda world: world.accounts.enable_user(world.ids["user demo"], False),
-    "disable the project": lambda world: world.accounts.enable_project(world.ids["demo"], False),
-    "disable the domain": lambda world: world.accounts.enable_domain("default", False),
+    "disable the user": lambda world: world.accounts.change_user(world.ids["user demo"], {"enabled": False}),
+    "disable the project": lambda world: world.accounts.change_project(world.ids["demo"], {"enabled": False}),
+    "disable the domain": lambda world: world.accounts.change_domain("default", {"enabled": False}),
     "change the password": lambda world: world.accounts.set_password(world.ids["user demo"], "another"),
     "delete the user": lambda world: world.accounts.delete_user(world.ids["user demo"]),
     "delete the project": lambda world: world.accounts.delete_project(world.ids["demo"]),
@@ -70,22 +70,22 @@ async def test_a_right_taken_ends_here_at_once_and_elsewhere_within_a_poll(
 async def test_a_role_given_reaches_a_live_token(world: Any) -> None:
     token = world.issued["demo"]
     assert "admin" not in (await world.tokens.caller(token)).roles
-    await world.accounts.grant(world.ids["user demo"], world.ids["role admin"], Scope("project", world.ids["demo"]))
+    await world.assignments.grant(world.ids["user demo"], world.ids["role admin"], Scope("project", world.ids["demo"]))
     assert {"admin", "manager", "member", "reader"} == (await world.tokens.caller(token)).roles
 
 
 async def test_the_last_role_but_one_leaves_the_token_alive(world: Any) -> None:
     place = Scope("project", world.ids["demo"])
-    await world.accounts.grant(world.ids["user demo"], world.ids["role reader"], place)
-    await world.accounts.revoke(world.ids["user demo"], world.ids["role member"], place)
+    await world.assignments.grant(world.ids["user demo"], world.ids["role reader"], place)
+    await world.assignments.revoke(world.ids["user demo"], world.ids["role member"], place)
     assert (await world.tokens.caller(world.issued["demo"])).roles == {"reader"}
 
 
 async def test_enabled_again_the_token_lives_again(world: Any) -> None:
     token = world.issued["demo"]
-    await world.accounts.enable_user(world.ids["user demo"], False)
+    await world.accounts.change_user(world.ids["user demo"], {"enabled": False})
     assert await world.tokens.caller(token) is None
-    await world.accounts.enable_user(world.ids["user demo"], True)
+    await world.accounts.change_user(world.ids["user demo"], {"enabled": True})
     assert await world.tokens.caller(token) is not None
 
 
@@ -159,7 +159,7 @@ async def test_no_token_from_a_password_that_changed_meanwhile(world: Any) -> No
 
 async def test_no_token_from_a_user_that_was_locked_meanwhile(world: Any) -> None:
     login = await world.accounts.authenticate("correct horse battery staple", name="demo", domain_id="default")
-    await world.accounts.enable_user(world.ids["user demo"], False)
+    await world.accounts.change_user(world.ids["user demo"], {"enabled": False})
     with pytest.raises(Unauthorized):
         await world.tokens.issue(login, [UNSCOPED])
 
@@ -248,9 +248,9 @@ async def test_every_failed_login_costs_one_comparison(world: Any, who: dict[str
 async def test_a_remembered_password_dies_with_a_change_and_a_lock(world: Any) -> None:
     password = "correct horse battery staple"
     assert (await world.log_in()).status_code == 201
-    await world.accounts.enable_user(world.ids["user demo"], False)
+    await world.accounts.change_user(world.ids["user demo"], {"enabled": False})
     assert (await world.log_in()).status_code == 401
-    await world.accounts.enable_user(world.ids["user demo"], True)
+    await world.accounts.change_user(world.ids["user demo"], {"enabled": True})
     assert (await world.log_in()).status_code == 201
     await world.accounts.set_password(world.ids["user demo"], "another")
     assert (await world.log_in(password=password)).status_code == 401
@@ -260,6 +260,6 @@ async def test_a_remembered_password_dies_with_a_change_and_a_lock(world: Any) -
 async def test_a_system_scope(world: Any) -> None:
     caller = await world.tokens.caller(world.issued["system"])
     assert (caller.system, caller.project_id, caller.is_admin) == (True, None, True)
-    await world.accounts.revoke(world.ids["user admin"], world.ids["role admin"], SYSTEM)
+    await world.assignments.revoke(world.ids["user admin"], world.ids["role admin"], SYSTEM)
     assert await world.tokens.caller(world.issued["system"]) is None
     assert await world.tokens.caller(world.issued["admin"]) is not None

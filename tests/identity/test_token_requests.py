@@ -125,11 +125,11 @@ async def test_a_disabled_default_project_is_passed_over(world: Any) -> None:
 
 async def _switch(world: Any, kind: str, enabled: bool) -> None:
     verb, id_ = {
-        "user": (world.accounts.enable_user, world.ids["user demo"]),
-        "project": (world.accounts.enable_project, world.ids["demo"]),
-        "domain": (world.accounts.enable_domain, "default"),
+        "user": (world.accounts.change_user, world.ids["user demo"]),
+        "project": (world.accounts.change_project, world.ids["demo"]),
+        "domain": (world.accounts.change_domain, "default"),
     }[kind]
-    await verb(id_, enabled)
+    await verb(id_, {"enabled": enabled})
 
 
 GOOD = json.dumps(by_password()).encode()

@@ -1,6 +1,6 @@
 """An Image API for tests: the real parts on SQLite in a directory, tokens that are names, requests in process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
 from calotype.app import assemble
 from calotype.database import schema
-from calotype.settings import Settings
+from calotype.settings import Section, Settings
 from tests.support.catalogue import Run
 from tests.support.compute import Tokens
 
@@ -19,11 +19,11 @@ from tests.support.compute import Tokens
 class ImageService:
     """One Image API, driven from synchronous tests."""
 
-    def __init__(self, directory: Path, run: Run) -> None:
-        settings = Settings(data=str(directory))
+    def __init__(self, directory: Path, run: Run, sections: Mapping[str, Any]) -> None:
+        self.settings = settings = Settings(data=str(directory), **sections)
         schema.upgrade(settings.database_url)
         self._run = run
-        parts = assemble(settings)
+        self.parts = parts = assemble(settings)
         self._database = parts.database
         self._parts = parts.living
         for part in self._parts:
@@ -46,9 +46,9 @@ class ImageService:
 
 
 @contextmanager
-def image_service(directory: Path, run: Run) -> Iterator[ImageService]:
-    """A service over an empty catalogue."""
-    made = ImageService(directory, run)
+def image_service(directory: Path, run: Run, **sections: Section) -> Iterator[ImageService]:
+    """A service over an empty catalogue; `sections` are those of the settings that are not the default."""
+    made = ImageService(directory, run, sections)
     try:
         yield made
     finally:

@@ -7,6 +7,7 @@ import httpx
 import msgspec
 
 from calotype.access.accounts import Accounts
+from calotype.access.assignments import Assignments
 from calotype.access.model import Scope
 from calotype.access.passwords import Passwords
 from calotype.database.connect import connect
@@ -52,7 +53,7 @@ async def _make(settings: Settings, passwords: dict[str, str]) -> None:
         for name, (project_name, role_name) in MADE.items():
             user = await accounts.create_user(name, passwords[name])
             project, role = await accounts.find_project(project_name), await accounts.find_role(role_name)
-            await accounts.grant(user.id, role.id, Scope("project", project.id))
+            await Assignments(database).grant(user.id, role.id, Scope("project", project.id))
     finally:
         await database.close()
 

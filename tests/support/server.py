@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import yaml
@@ -18,6 +19,7 @@ from tests.support.system import ROOT, free_port
 
 START_SECONDS = 30.0
 STOP_SECONDS = 35.0
+NAMESPACES = "/v2/metadefs/namespaces"
 
 
 class Server:
@@ -38,6 +40,8 @@ class Server:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self._log = home / "log"
+        # Files that a configuration names lie beside it.
+        self._place = configuration.parent if configuration else home
         self._command = [
             sys.executable, "-m", "calotype", "serve", "--data", str(self.data), "--bind", f"127.0.0.1:{self.port}",
             "--database", database, *(["--config", str(configuration)] if configuration else []), *options,
@@ -50,7 +54,7 @@ class Server:
         """Start, wait until it answers, and prepare the accounts if that was not done before."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, cwd=self.home, start_new_session=True
+                self._command, env=self._environment, stdout=log, stderr=log, cwd=self._place, start_new_session=True
             )
         try:
             self._wait()
@@ -153,13 +157,16 @@ class Server:
         return httpx.Client(base_url=self.base, headers=headers, timeout=30)
 
     def clear(self) -> None:
-        """Delete every image."""
+        """Delete every image and every metadata definition."""
         with self.client("admin") as admin:
             for hidden in ("false", "true"):
                 query = {"visibility": "all", "os_hidden": hidden, "limit": "1000"}
                 while found := admin.get("/v2/images", params=query).raise_for_status().json()["images"]:
                     for image in found:
                         _delete(admin, image)
+            while found := admin.get(NAMESPACES, params={"limit": "1000"}).raise_for_status().json()["namespaces"]:
+                for namespace in found:
+                    _delete_namespace(admin, namespace["namespace"])
 
 
 def _delete(admin: httpx.Client, image: dict[str, Any]) -> None:
@@ -170,6 +177,12 @@ def _delete(admin: httpx.Client, image: dict[str, Any]) -> None:
             headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
         ).raise_for_status()
     admin.delete(f"/v2/images/{image['id']}").raise_for_status()
+
+
+def _delete_namespace(admin: httpx.Client, name: str) -> None:
+    path = f"{NAMESPACES}/{quote(name, safe='')}"
+    admin.put(path, json={"namespace": name, "protected": False}).raise_for_status()
+    admin.delete(path).raise_for_status()
 
 
 def clean_environment() -> dict[str, str]:

@@ -25,15 +25,21 @@ def settings(url: str, tmp_path: Path) -> Settings:
 async def demo(settings: Settings) -> AsyncIterator[InProcess]:
     """The running application, with the demo user's token in every request."""
     async with InProcess(build(settings)) as running:
-        login = clouds.read(settings)["calotype-demo"]["auth"]
-        domain = {"id": "default"}
-        user = {"name": login["username"], "password": login["password"], "domain": domain}
-        scope = {"project": {"name": login["project_name"], "domain": domain}}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        answer = await running.client.post("/v3/auth/tokens", json={"auth": {"identity": identity, "scope": scope}})
-        running.client.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
-        await running.client.get("/v2/images")  # the token is known from here on
+        running.client.headers["X-Auth-Token"] = await token(running, settings, "demo")
         yield running
+
+
+async def token(running: InProcess, settings: Settings, who: str) -> str:
+    """A token of one of the first users, known to the service."""
+    login = clouds.read(settings)[f"calotype-{who}"]["auth"]
+    domain = {"id": "default"}
+    user = {"name": login["username"], "password": login["password"], "domain": domain}
+    scope = {"project": {"name": login["project_name"], "domain": domain}}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    answer = await running.client.post("/v3/auth/tokens", json={"auth": {"identity": identity, "scope": scope}})
+    found: str = answer.headers["X-Subject-Token"]
+    await running.client.get("/v2/images", headers={"X-Auth-Token": found})
+    return found
 
 
 async def create(demo: InProcess, **attributes: object) -> str:
@@ -67,3 +73,34 @@ async def test_a_page_after_a_marker_is_two_statements(demo: InProcess) -> None:
     for path in (f"/v2/images?marker={image}", f"/v2.1/images/detail?marker={image}"):
         answer, statements = await demo.counted("GET", path)
         assert (answer.status_code, statements) == (200, 2), path
+
+
+@pytest.mark.asyncio
+async def test_definitions_take_as_many_statements_however_many_they_are(demo: InProcess, settings: Settings) -> None:
+    path = "/v2/metadefs/namespaces"
+    part = {"title": "P", "type": "string"}
+    demo.client.headers["X-Auth-Token"] = await token(demo, settings, "admin")
+    for number in range(1, 13):
+        wanted = {
+            "namespace": f"n{number}",
+            "resource_type_associations": [{"name": f"t{each}"} for each in range(number)],
+            "properties": {f"p{each}": part for each in range(number)},
+            "objects": [{"name": f"o{each}", "properties": {"p": part}} for each in range(number)],
+            "tags": [{"name": f"t{each}"} for each in range(number)],
+        }
+        assert (await demo.client.post(path, json=wanted)).status_code == 201
+    for query, expected in (
+        ("", 2),
+        ("?limit=5&resource_types=t0,t1", 2),
+        ("?marker=n6&sort_key=namespace", 3),
+        ("/n1", 2),
+        ("/n12", 2),
+        ("/n12/objects", 2),
+        ("/n12/tags?marker=t3", 2),
+        ("/n12/properties", 2),
+        ("/n12/resource_types", 2),
+        ("/n12/properties/p3", 2),
+    ):
+        answer, statements = await demo.counted("GET", path + query)
+        assert (answer.status_code, statements) == (200, expected), query
+    assert len((await demo.client.get(path)).json()["namespaces"]) == 12

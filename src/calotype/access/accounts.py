@@ -2,14 +2,14 @@
 
 import secrets
 import string
-import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from calotype.access import seed
-from calotype.access.errors import Conflict, Invalid, NotFound, Unauthorized, missing
-from calotype.access.model import SYSTEM, Assignment, Domain, Login, Project, Role, Scope, User
+from calotype.access.errors import Invalid, Refused, Unauthorized, missing
+from calotype.access.model import Domain, Login, Project, Role, User
 from calotype.access.passwords import Passwords
+from calotype.access.records import Thing, amending, made, name_of, new_id, options_of, refuse_immutable, row_of, taken
 from calotype.database import domains, projects, roles, users
 from calotype.database.engine import Database
 from calotype.database.filters import Query
@@ -17,13 +17,18 @@ from calotype.database.statements import Statement
 from calotype.images.model import keepable, now
 
 DEFAULT_DOMAIN = "default"
-_NAME_LENGTH = {"project": 64, "user": 255, "role": 255}
+PASSWORD_LENGTH = 4096
 EVERYTHING = Query()
-Thing = TypeVar("Thing")
+Extra = Mapping[str, Any]
+NO_EXTRA: Extra = {}
+_LOCKED = (
+    "You cannot change your password at this time due to password policy disallowing password changes. "
+    "Please contact your administrator to reset your password."
+)
 
 
 class Accounts:
-    """Domains, projects, users, roles and assignments. `changed` is called after a change that tokens must heed."""
+    """Domains, projects, users and roles. `changed` is called after a change that tokens must heed."""
 
     def __init__(self, database: Database, passwords: Passwords, changed: Callable[[], None] = lambda: None) -> None:
         self._database = database
@@ -76,16 +81,11 @@ class Accounts:
         """The roles that a query asks for."""
         return await self._all(Role, *roles.listing(query))
 
-    async def held(self, user_id: str, scope: Scope) -> list[Role]:
-        """The roles that a user was given in a scope, without the implied ones."""
-        params = {"user_id": user_id, "scope": scope.kind, "scope_id": scope.id}
-        return [Role(id_, name) for id_, name, has in await self._database.all(roles.HELD, params) if has]
-
-    async def assignments(self, user_id: str) -> list[Assignment]:
-        """Everything that a user was given."""
-        return await self._all(Assignment, roles.OF_USER, {"user_id": user_id})
-
     # The same by id or name, the id first; these raise NotFound.
+
+    async def find_domain(self, text: str) -> Domain:
+        """The domain with this id or name."""
+        return _found(await self.domain(text) or await self.domain_named(text), "domain", text)
 
     async def find_project(self, text: str) -> Project:
         """The project with this id, or this name in the default domain."""
@@ -124,7 +124,7 @@ class Accounts:
             await self._passwords.matches("", None, password)
             raise Unauthorized
         *fields, domain_enabled, stored = row
-        user = User(*fields)
+        user = made(User, fields)
         if not await self._passwords.matches(user.id, stored, password) or not user.enabled or not domain_enabled:
             raise Unauthorized
         if self._passwords.outdated(stored):
@@ -153,123 +153,158 @@ class Accounts:
         self._changed()
         return {name: password for name, password in made.items() if name in created}
 
+    async def create_domain(
+        self, name: str, *, description: str = "", enabled: bool = True, id_: str | None = None, extra: Extra = NO_EXTRA
+    ) -> Domain:
+        """A new domain, with the id given if there is one; raises Invalid and Conflict."""
+        domain = Domain(id_ or new_id(), name_of("domain", name), description, enabled, dict(extra))
+        await self._create(domains.create, row_of(domain), "domain")
+        return domain
+
     async def create_project(
-        self, name: str, *, description: str = "", domain_id: str = DEFAULT_DOMAIN, enabled: bool = True
+        self,
+        name: str,
+        *,
+        description: str = "",
+        domain_id: str = DEFAULT_DOMAIN,
+        enabled: bool = True,
+        extra: Extra = NO_EXTRA,
     ) -> Project:
-        """A new project; raises Invalid and Conflict."""
-        project = Project(_new_id(), domain_id, _checked("project", name), description, enabled)
-        await self._create(projects.create, _fields(project), "project", name)
+        """A new project; raises Invalid, Conflict, and NotFound when there is no such domain."""
+        project = Project(new_id(), domain_id, name_of("project", name), description, enabled, dict(extra))
+        await self._create(projects.create, row_of(project), "project")
         return project
 
     async def create_user(
         self,
         name: str,
-        password: str,
+        password: str | None,
         *,
         email: str | None = None,
         description: str = "",
         default_project_id: str | None = None,
         domain_id: str = DEFAULT_DOMAIN,
         enabled: bool = True,
+        extra: Extra = NO_EXTRA,
     ) -> User:
-        """A new user; raises Invalid and Conflict."""
-        user = User(_new_id(), domain_id, _checked("user", name), default_project_id, email, description, enabled)
-        secret = {"password_hash": await self._hash(password), "tokens_valid_from": now()}
-        await self._create(users.create, _fields(user) | secret, "user", name)
+        """A new user, who cannot log in without a password; raises Invalid, Conflict, and NotFound for its domain."""
+        user = User(
+            new_id(), domain_id, name_of("user", name), default_project_id, email, description, enabled, dict(extra)
+        )
+        await self._create(users.create, row_of(user) | await self._secret(password), "user")
         return user
 
-    async def create_role(self, name: str) -> Role:
+    async def create_role(self, name: str, *, extra: Extra = NO_EXTRA) -> Role:
         """A new role; raises Invalid and Conflict."""
-        role = Role(_new_id(), _checked("role", name))
-        await self._create(roles.create, _fields(role), "role", name)
+        role = Role(new_id(), name_of("role", name), dict(extra))
+        await self._create(roles.create, row_of(role), "role")
         return role
 
-    async def enable_domain(self, domain_id: str, enabled: bool) -> None:
-        """Switch a domain on or off, with all that is in it; raises NotFound."""
-        await self._change(domains.enable, "domain", domain_id, enabled)
+    # A change names fields with their new values; `extra` is added to what there is.
 
-    async def enable_project(self, project_id: str, enabled: bool) -> None:
-        """Switch a project on or off; raises NotFound."""
-        await self._change(projects.enable, "project", project_id, enabled)
+    async def change_domain(self, domain_id: str, changes: Mapping[str, Any]) -> Domain:
+        """Change a domain; raises NotFound, Invalid, Conflict and Refused. Disabled is all that is in it, too."""
+        return await self._change(Domain, domains.change, domain_id, changes)
 
-    async def enable_user(self, user_id: str, enabled: bool) -> None:
-        """Switch a user on or off; raises NotFound."""
-        await self._change(users.enable, "user", user_id, enabled)
+    async def change_project(self, project_id: str, changes: Mapping[str, Any]) -> Project:
+        """Change a project; raises NotFound, Invalid, Conflict and Refused."""
+        return await self._change(Project, projects.change, project_id, changes)
 
-    async def delete_project(self, project_id: str) -> None:
-        """Delete a project and the roles on it, not its images; raises NotFound."""
-        await self._change(projects.remove, "project", project_id)
+    async def change_user(self, user_id: str, changes: Mapping[str, Any]) -> User:
+        """Change a user; raises NotFound, Invalid and Conflict. A new `password`, or None, voids the user's tokens."""
+        columns = {name: value for name, value in changes.items() if name != "password"}
+        if "password" in changes:
+            columns |= await self._secret(changes["password"])
+        return await self._change(User, users.change, user_id, columns)
 
-    async def delete_user(self, user_id: str) -> None:
-        """Delete a user with roles and tokens; raises NotFound."""
-        await self._change(users.remove, "user", user_id)
+    async def change_role(self, role_id: str, changes: Mapping[str, Any]) -> Role:
+        """Change a role; raises NotFound, Invalid, Conflict and Refused."""
+        return await self._change(Role, roles.change, role_id, changes)
 
-    async def delete_role(self, role_id: str) -> None:
-        """Delete a role and take it from everybody; raises NotFound."""
-        await self._change(roles.remove, "role", role_id)
+    async def change_password(self, user_id: str, original: str, password: str) -> None:
+        """Change one's own password, which voids one's tokens; raises Unauthorized and Invalid."""
+        login = await self.authenticate(original, user_id=user_id)
+        secret = await self._secret(password)
+
+        def amend(row: dict[str, Any]) -> dict[str, Any]:
+            if row["password_hash"] != login.verified:
+                raise Unauthorized
+            if options_of(row).get("lock_password"):
+                raise Invalid(_LOCKED)
+            return row | secret
+
+        if not await self._database.write(users.change, user_id, amend, lambda new: taken("user", new)):
+            raise Unauthorized
+        self._changed()
 
     async def set_password(self, user_id: str, password: str) -> None:
         """Change a password, which voids the user's tokens; raises NotFound and Invalid."""
-        await self._change(users.set_password, "user", user_id, await self._hash(password), now())
+        await self.change_user(user_id, {"password": password})
 
-    async def grant(self, user_id: str, role_id: str, scope: Scope = SYSTEM) -> None:
-        """Give a role in a scope; raises NotFound."""
-        if not await self._database.write(roles.grant, user_id, role_id, scope.kind, scope.id):
-            raise missing("user or role", f"{user_id}, {role_id}")
-        self._changed()
+    async def delete_domain(self, domain_id: str) -> None:
+        """Delete a disabled domain with its projects and users; raises NotFound and Refused."""
 
-    async def revoke(self, user_id: str, role_id: str, scope: Scope = SYSTEM) -> None:
-        """Take a role in a scope; raises NotFound."""
-        if not await self._database.write(roles.revoke, user_id, role_id, scope.kind, scope.id):
-            raise NotFound(f"Could not find role assignment with role: {role_id}, user or group: {user_id}.")
-        self._changed()
+        def allow(row: dict[str, Any]) -> None:
+            if domain_id == DEFAULT_DOMAIN:
+                raise Refused("The default domain cannot be deleted.")
+            refuse_immutable("domain", row, "delete")
+            if row["enabled"]:
+                raise Refused("Cannot delete a domain that is enabled, please disable it first.")
 
-    async def _create(self, work: Callable[..., Any], row: dict[str, Any], kind: str, name: str) -> None:
-        if "domain_id" in row and await self.domain(row["domain_id"]) is None:
+        await self._delete(domains.remove, "domain", domain_id, allow)
+
+    async def delete_project(self, project_id: str) -> None:
+        """Delete a project and the roles on it, not its images; raises NotFound and Refused."""
+        await self._delete(
+            projects.remove, "project", project_id, lambda row: refuse_immutable("project", row, "delete")
+        )
+
+    async def delete_user(self, user_id: str) -> None:
+        """Delete a user with roles and tokens; raises NotFound."""
+        await self._delete(users.remove, "user", user_id)
+
+    async def delete_role(self, role_id: str) -> None:
+        """Delete a role and take it from everybody; raises NotFound and Refused."""
+        await self._delete(roles.remove, "role", role_id, lambda row: refuse_immutable("role", row, "delete"))
+
+    async def _create(self, work: Callable[..., Any], row: dict[str, Any], kind: str) -> None:
+        done = await self._database.write(work, row)
+        if done is None:
             raise missing("domain", row["domain_id"])
-        if not await self._database.write(work, row):
-            raise Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with name {name}.")
+        if not done:
+            raise taken(kind, row)
 
-    async def _change(self, work: Callable[..., Any], kind: str, id_: str, *arguments: Any) -> None:
-        if not await self._database.write(work, id_, *arguments):
+    async def _change(self, kind: type[Thing], work: Callable[..., Any], id_: str, changes: Mapping[str, Any]) -> Thing:
+        noun = kind.__name__.lower()
+        row = await self._database.write(work, id_, amending(noun, changes), lambda new: taken(noun, new))
+        if row is None:
+            raise missing(noun, id_)
+        self._changed()
+        return made(kind, [row[name] for name in kind.__struct_fields__])
+
+    async def _delete(self, work: Callable[..., Any], kind: str, id_: str, *allow: Callable[..., None]) -> None:
+        if not await self._database.write(work, id_, *allow):
             raise missing(kind, id_)
         self._changed()
 
-    async def _hash(self, password: str) -> str:
-        if not password or not keepable(password):
-            raise Invalid("A password is not empty, and it is text without null characters.")
-        return await self._passwords.hash(password)
+    async def _secret(self, password: str | None) -> dict[str, Any]:
+        """The secret columns for a password; the hash of none is empty and matches nothing."""
+        if password is not None and not (0 < len(password) <= PASSWORD_LENGTH and keepable(password)):
+            raise Invalid(f"A password has 1 to {PASSWORD_LENGTH} characters, none of them a null character.")
+        hashed = "" if password is None else await self._passwords.hash(password)
+        return {"password_hash": hashed, "tokens_valid_from": now()}
 
     async def _one(self, kind: type[Thing], statement: Statement, **params: str) -> Thing | None:
         row = await self._database.one(statement, params)
-        return None if row is None else _made(kind, row)
+        return None if row is None else made(kind, row)
 
     async def _all(self, kind: type[Thing], statement: Statement, params: dict[str, Any]) -> list[Thing]:
-        return [_made(kind, row) for row in await self._database.all(statement, params)]
+        return [made(kind, row) for row in await self._database.all(statement, params)]
 
 
 def new_password() -> str:
     """A password nobody can guess, without characters that a shell or a YAML file would mistake."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(24))
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
-
-
-def _checked(kind: str, name: str) -> str:
-    if not name.strip() or len(name) > _NAME_LENGTH[kind] or not keepable(name):
-        raise Invalid(f"Invalid input for field 'name': a {kind}'s name has 1 to {_NAME_LENGTH[kind]} characters.")
-    return name
-
-
-def _fields(thing: Any) -> dict[str, Any]:
-    return {name: getattr(thing, name) for name in thing.__struct_fields__}
-
-
-def _made(kind: Callable[..., Thing], row: Any) -> Thing:
-    # SQLite keeps a boolean as 0 or 1; `enabled` is the last column wherever there is one.
-    return kind(*row[:-1], bool(row[-1])) if hasattr(kind, "enabled") else kind(*row)
 
 
 def _found(thing: Thing | None, kind: str, text: str) -> Thing:

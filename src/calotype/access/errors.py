@@ -31,6 +31,10 @@ class Forbidden(AccessError):
         super().__init__("You are not authorized to perform the requested action" + (f": {action}." if action else "."))
 
 
+class Refused(AccessError):
+    """Allowed to the one who asks, but not in the state in which the thing is, or not at all."""
+
+
 class NotFound(AccessError):
     """There is no such thing."""
 

@@ -1,10 +1,14 @@
-"""The nouns of identity: domain, project, user, role, scope, and what a token grants. Times as in `images.model`."""
+"""The nouns of identity: domain, project, user, role, assignment, scope, and what a token grants.
 
-from typing import Literal, NamedTuple
+Times are as in `images.model`. `extra` holds what a client stored with a thing besides its fields.
+"""
+
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 # What a list of accounts asks for is told in the words of the database.
+from calotype.database.assignments import AssignmentQuery as AssignmentQuery
 from calotype.database.filters import OPERATORS as OPERATORS
 from calotype.database.filters import Filter as Filter
 from calotype.database.filters import Query as Query
@@ -21,6 +25,7 @@ class Domain(msgspec.Struct, frozen=True):
     name: str
     description: str
     enabled: bool
+    extra: dict[str, Any] = {}
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -31,6 +36,7 @@ class Project(msgspec.Struct, frozen=True):
     name: str
     description: str
     enabled: bool
+    extra: dict[str, Any] = {}
 
 
 class User(msgspec.Struct, frozen=True):
@@ -43,6 +49,7 @@ class User(msgspec.Struct, frozen=True):
     email: str | None
     description: str
     enabled: bool
+    extra: dict[str, Any] = {}
 
 
 class Role(msgspec.Struct, frozen=True):
@@ -50,15 +57,7 @@ class Role(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-
-
-class Assignment(NamedTuple):
-    """A role that a user was given; `project_name` is null for scopes other than a project."""
-
-    role: str
-    scope: ScopeKind
-    scope_id: str
-    project_name: str | None
+    extra: dict[str, Any] = {}
 
 
 class Named(NamedTuple):
@@ -73,6 +72,20 @@ class Scope(NamedTuple):
 
     kind: ScopeKind
     id: str
+
+
+class Assignment(NamedTuple):
+    """A role that a user has somewhere: `place` is the project or domain, null for the system, and `place_domain` the
+    domain of the project. `prior` is the role that was given, when this one only follows from it.
+    """
+
+    user: Named
+    user_domain: Named
+    role: Named
+    scope: Scope
+    place: Named | None = None
+    place_domain: Named | None = None
+    prior: Named | None = None
 
 
 UNSCOPED = Scope("", "")

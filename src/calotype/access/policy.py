@@ -1,24 +1,26 @@
-"""May they: Glance's rule names and default rules (spec: image-v2 3.2), as plain functions of caller and image."""
+"""May they: Glance's rule names and default rules (spec: image-v2 3.2), as plain functions of caller and target."""
 
 from collections.abc import Callable
 
 from calotype.access.caller import Caller
 from calotype.images.model import Image
+from calotype.metadefs.model import Namespace
 
 
-def _own(caller: Caller, target: Image) -> bool:
-    return caller.project_id is not None and target.owner == caller.project_id
+def _own(caller: Caller, target: Image | None) -> bool:
+    return target is not None and caller.project_id is not None and target.owner == caller.project_id
 
 
-def _member_of(caller: Caller, target: Image) -> bool:
-    return target.visibility == "shared" and target.share is not None and not _own(caller, target)
+def _member_of(caller: Caller, target: Image | None) -> bool:
+    shared = target is not None and target.visibility == "shared" and target.share is not None
+    return shared and not _own(caller, target)
 
 
-def _open(target: Image) -> bool:
-    return target.visibility in ("public", "community", "shared")
+def _open(target: Image | None) -> bool:
+    return target is not None and target.visibility in ("public", "community", "shared")
 
 
-def _owning_member(caller: Caller, target: Image) -> bool:
+def _owning_member(caller: Caller, target: Image | None) -> bool:
     return "member" in caller.roles and _own(caller, target)
 
 
@@ -26,23 +28,23 @@ def _reader(caller: Caller, _: Image | None) -> bool:
     return "reader" in caller.roles
 
 
-def _get_image(caller: Caller, target: Image) -> bool:
+def _get_image(caller: Caller, target: Image | None) -> bool:
     return "reader" in caller.roles and (_own(caller, target) or _member_of(caller, target) or _open(target))
 
 
-def _download(caller: Caller, target: Image) -> bool:
+def _download(caller: Caller, target: Image | None) -> bool:
     return "member" in caller.roles and (_own(caller, target) or _member_of(caller, target) or _open(target))
 
 
-def _get_members(caller: Caller, target: Image) -> bool:
+def _get_members(caller: Caller, target: Image | None) -> bool:
     return "reader" in caller.roles and (_own(caller, target) or _member_of(caller, target))
 
 
-def _modify_member(caller: Caller, target: Image) -> bool:
+def _modify_member(caller: Caller, target: Image | None) -> bool:
     return "member" in caller.roles and _member_of(caller, target)
 
 
-def _get_locations(caller: Caller, target: Image) -> bool:
+def _get_locations(caller: Caller, target: Image | None) -> bool:
     return "reader" in caller.roles and _own(caller, target)
 
 
@@ -50,11 +52,16 @@ def _service(caller: Caller, _: Image | None) -> bool:
     return caller.speaks_for_a_service
 
 
-def _add_location(caller: Caller, target: Image) -> bool:
+def _add_location(caller: Caller, target: Image | None) -> bool:
     return caller.speaks_for_a_service or _owning_member(caller, target)
 
 
-def _nobody_else(caller: Caller, target: Image) -> bool:
+def _get_metadef(caller: Caller, target: Namespace | None) -> bool:
+    own = target is None or (caller.project_id is not None and target.owner == caller.project_id)
+    return "reader" in caller.roles and (own or (target is not None and target.visibility == "public"))
+
+
+def _nobody_else(caller: Caller, target: Image | Namespace | None) -> bool:
     return False
 
 
@@ -81,6 +88,34 @@ _ADMIN_ONLY = (
     "cache_clean",
     "cache_prune",
     "metadef_admin",
+    "add_metadef_namespace",
+    "modify_metadef_namespace",
+    "delete_metadef_namespace",
+    "add_metadef_resource_type_association",
+    "remove_metadef_resource_type_association",
+    "add_metadef_property",
+    "modify_metadef_property",
+    "remove_metadef_property",
+    "add_metadef_object",
+    "modify_metadef_object",
+    "delete_metadef_object",
+    "add_metadef_tag",
+    "add_metadef_tags",
+    "modify_metadef_tag",
+    "delete_metadef_tag",
+    "delete_metadef_tags",
+)
+_METADEF_READS = (
+    "get_metadef_namespaces",
+    "get_metadef_namespace",
+    "list_metadef_resource_types",
+    "get_metadef_resource_type",
+    "get_metadef_properties",
+    "get_metadef_property",
+    "get_metadef_objects",
+    "get_metadef_object",
+    "get_metadef_tags",
+    "get_metadef_tag",
 )
 
 _RULES: dict[str, Callable[..., bool]] = {
@@ -90,7 +125,7 @@ _RULES: dict[str, Callable[..., bool]] = {
     "get_member": _get_members,
     "get_members": _get_members,
     "modify_member": _modify_member,
-    "get_metadef_namespaces": _reader,
+    **dict.fromkeys(_METADEF_READS, _get_metadef),
     "get_image_location": _get_locations,
     "add_image_location": _add_location,
     "fetch_image_location": _service,
@@ -103,9 +138,14 @@ _RULES: dict[str, Callable[..., bool]] = {
 class Policy:
     """The rules in force."""
 
-    def allows(self, rule: str, caller: Caller, target: Image | None = None) -> bool:
+    def knows(self, rule: str) -> bool:
+        """Whether there is such a rule."""
+        return rule in _RULES
+
+    def allows(self, rule: str, caller: Caller, target: Image | Namespace | None = None) -> bool:
         """Whether `caller` may do what `rule` guards to `target`.
 
+        Without a target, what a rule says of the target does not hold.
         All rules are project-scoped: a token without a project is refused, unless a service speaks for the caller.
         """
         if caller.project_id is None and not caller.service:

@@ -4,11 +4,11 @@ import uuid
 from typing import Any, NamedTuple
 
 from calotype.access.model import Scope
-from calotype.database import domains, projects, revision, roles, users
+from calotype.database import assignments, domains, projects, revision, roles, users
 from calotype.database.statements import Work
 
 ROLES = ("admin", "member", "reader")
-_DOMAIN = {"id": "default", "name": "Default", "description": "The default domain", "enabled": True}
+_DOMAIN = {"id": "default", "name": "Default", "description": "The default domain", "enabled": True, "extra": "{}"}
 
 
 class Account(NamedTuple):
@@ -33,7 +33,7 @@ def plant(hashes: dict[str, str], moment: int) -> Work:
     if not (yield from domains.create(_DOMAIN)):
         return set()
     for name in ROLES:
-        yield from roles.create({"id": uuid.uuid4().hex, "name": name})
+        yield from roles.create({"id": uuid.uuid4().hex, "name": name, "extra": "{}"})
     for name, account in ACCOUNTS.items():
         project_id = yield from _project(name, account)
         user: dict[str, Any] = {
@@ -46,6 +46,7 @@ def plant(hashes: dict[str, str], moment: int) -> Work:
             "description": "",
             "enabled": True,
             "tokens_valid_from": moment,
+            "extra": "{}",
         }
         yield from users.create(user)
         yield from _assign(user["id"], account, project_id)
@@ -60,6 +61,7 @@ def _project(name: str, account: Account) -> Work:
         "name": name,
         "description": account.description,
         "enabled": True,
+        "extra": "{}",
     }
     yield from projects.create(row)
     return row["id"]
@@ -68,4 +70,5 @@ def _project(name: str, account: Account) -> Work:
 def _assign(user_id: str, account: Account, project_id: str) -> Work:
     role = (yield roles.BY_NAME, {"name": account.role})[0][0]
     for scope in (Scope("project", project_id), *([Scope("system", "all")] if account.system else [])):
-        yield from roles.grant(user_id, role, scope.kind, scope.id)
+        row = {"user_id": user_id, "role_id": role, "scope": scope.kind, "scope_id": scope.id}
+        yield from assignments.grant(row)

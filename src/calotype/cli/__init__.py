@@ -5,7 +5,9 @@ import click
 from calotype import __version__
 from calotype.cli.db import db
 from calotype.cli.doctor import doctor
+from calotype.cli.domain import domain
 from calotype.cli.image import image
+from calotype.cli.metadefs import metadefs
 from calotype.cli.project import project
 from calotype.cli.role import role
 from calotype.cli.serve import init, serve
@@ -21,5 +23,5 @@ def main() -> None:
     """Calotype: the OpenStack image service in one process."""
 
 
-for command in (serve, init, db, project, user, role, token, image, task, settings, doctor):
+for command in (serve, init, db, domain, project, user, role, token, image, task, metadefs, settings, doctor):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""What the commands on accounts share: opening the accounts, and how results are printed.
+"""What the commands on accounts and on the database share: opening them, and how results are printed.
 
 The commands work on the database itself, so they need no password and no running server; a running one notices what
 they change within a second.
@@ -8,12 +8,13 @@ import asyncio
 import functools
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 import click
 
 from calotype.access.accounts import DEFAULT_DOMAIN, Accounts, new_password
+from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
 from calotype.cli.common import prepared, with_settings
@@ -28,6 +29,7 @@ class Desk(NamedTuple):
     """What a command works with."""
 
     accounts: Accounts
+    assignments: Assignments
     tokens: Tokens
     settings: Settings
     database: Database
@@ -47,11 +49,19 @@ _PASSWORD = (
 
 def operator(command: Command) -> Callable[..., None]:
     """A click callback out of a coroutine function, whose first argument is the Desk; adds the common options."""
+    return _callback(command, _with_desk)
 
+
+def on_database(command: Command) -> Callable[..., None]:
+    """The same for a command whose first argument is the open Database; it needs no accounts."""
+    return _callback(command, _with_database)
+
+
+def _callback(command: Command, opened: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(settings: Settings, form: str, **arguments: Any) -> None:
         try:
-            result = asyncio.run(_with_desk(prepared(settings), command, arguments))
+            result = asyncio.run(opened(prepared(settings), command, arguments))
         except UnicodeEncodeError:
             raise click.ClickException("An argument is not valid UTF-8.") from None
         if result is not None:
@@ -88,9 +98,19 @@ async def _with_desk(settings: Settings, command: Command, arguments: dict[str, 
         accounts = Accounts(database, passwords, tokens.forget)
         if await accounts.domain(DEFAULT_DOMAIN) is None:
             raise click.ClickException("There are no accounts yet: `calotype init` makes the first ones.")
-        return await command(Desk(accounts, tokens, settings, database), **arguments)
+        assignments = Assignments(database, tokens.forget)
+        return await command(Desk(accounts, assignments, tokens, settings, database), **arguments)
     finally:
         passwords.close()
+        await database.close()
+
+
+async def _with_database(settings: Settings, command: Command, arguments: dict[str, Any]) -> Any:
+    database = connect(settings)
+    await database.open()
+    try:
+        return await command(database, **arguments)
+    finally:
         await database.close()
 
 

@@ -50,7 +50,7 @@ async def delete(desk: Desk, name_or_id: str) -> None:
 @operator
 async def enable(desk: Desk, name_or_id: str) -> None:
     """Let a project be used again."""
-    await desk.accounts.enable_project((await desk.accounts.find_project(name_or_id)).id, True)
+    await desk.accounts.change_project((await desk.accounts.find_project(name_or_id)).id, {"enabled": True})
 
 
 @project.command()
@@ -58,7 +58,7 @@ async def enable(desk: Desk, name_or_id: str) -> None:
 @operator
 async def disable(desk: Desk, name_or_id: str) -> None:
     """Lock a project; its tokens stop working at once."""
-    await desk.accounts.enable_project((await desk.accounts.find_project(name_or_id)).id, False)
+    await desk.accounts.change_project((await desk.accounts.find_project(name_or_id)).id, {"enabled": False})
 
 
 def _row(each: Project) -> dict[str, Any]:

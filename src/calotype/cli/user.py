@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from calotype.access.model import Assignment, Scope, User
+from calotype.access.accounts import DEFAULT_DOMAIN
+from calotype.access.model import Assignment, AssignmentQuery, Scope, User
 from calotype.cli import clouds
 from calotype.cli.desk import Desk, Rows, operator, with_password
 
@@ -30,7 +31,7 @@ async def create(
     given = await accounts.find_role(role) if place else None
     made = await accounts.create_user(name, password, email=email, default_project_id=place.id if place else None)
     if place and given:
-        await accounts.grant(made.id, given.id, Scope("project", place.id))
+        await desk.assignments.grant(made.id, given.id, Scope("project", place.id))
     return _row(made) | ({"password": password} if generated else {})
 
 
@@ -47,7 +48,8 @@ async def list_(desk: Desk) -> Rows:
 async def show(desk: Desk, name_or_id: str) -> dict[str, Any]:
     """Show a user and what it may do."""
     found = await desk.accounts.find_user(name_or_id)
-    return _row(found) | {"roles": [_sentence(each) for each in await desk.accounts.assignments(found.id)]}
+    given = await desk.assignments.listed(AssignmentQuery(user_id=found.id))
+    return _row(found) | {"roles": [_sentence(each) for each in given]}
 
 
 @user.command()
@@ -63,7 +65,7 @@ async def delete(desk: Desk, name_or_id: str) -> None:
 @operator
 async def enable(desk: Desk, name_or_id: str) -> None:
     """Let a user log in again."""
-    await desk.accounts.enable_user((await desk.accounts.find_user(name_or_id)).id, True)
+    await desk.accounts.change_user((await desk.accounts.find_user(name_or_id)).id, {"enabled": True})
 
 
 @user.command()
@@ -71,7 +73,7 @@ async def enable(desk: Desk, name_or_id: str) -> None:
 @operator
 async def disable(desk: Desk, name_or_id: str) -> None:
     """Lock a user out; its tokens stop working at once."""
-    await desk.accounts.enable_user((await desk.accounts.find_user(name_or_id)).id, False)
+    await desk.accounts.change_user((await desk.accounts.find_user(name_or_id)).id, {"enabled": False})
 
 
 @user.command("set-password")
@@ -82,7 +84,8 @@ async def set_password(desk: Desk, name_or_id: str, password: str, generated: bo
     """Change a password; the user's tokens stop working at once. DIR/clouds.yaml learns those of admin and demo."""
     found = await desk.accounts.find_user(name_or_id)
     await desk.accounts.set_password(found.id, password)
-    if found.name in clouds.CLOUDS:
+    first = found.name in clouds.CLOUDS and found.domain_id == DEFAULT_DOMAIN
+    if first and desk.settings.directory.is_dir():
         clouds.write(desk.settings, {found.name: password})
     return {"name": found.name, "password": password} if generated else None
 
@@ -98,7 +101,5 @@ def _row(each: User) -> dict[str, Any]:
 
 
 def _sentence(each: Assignment) -> str:
-    place = {"system": "the system", "project": f"project {each.project_name}"}.get(
-        each.scope, f"domain {each.scope_id}"
-    )
-    return f"{each.role} on {place}"
+    place = f"{each.scope.kind} {each.place.name}" if each.place else "the system"
+    return f"{each.role.name} on {place}"

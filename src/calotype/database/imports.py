@@ -12,7 +12,7 @@ import msgspec
 from calotype.database import loose, tasks
 from calotype.database.images import Change, data_of, lock, remove, write
 from calotype.database.statements import Work
-from calotype.database.tasks import Lease, LeaseLost
+from calotype.database.tasks import Lease
 from calotype.images.errors import Conflict, ImageNotFound
 from calotype.images.model import LOCK, Image, Location, Task, named, now
 
@@ -21,8 +21,8 @@ FAILED = "os_glance_failed_import"
 _EMPTY = ("queued", "uploading")
 
 
-class Unlocked(LeaseLost):
-    """The image does not wait for the task any more."""
+class NotLocked(Conflict):
+    """The image is not this task's any more, and the task is to leave it alone."""
 
 
 def begin(image_id: str, project: str, mutate: Change, make: Callable[[Image], Task]) -> Work:
@@ -74,7 +74,7 @@ def stage(lease: Lease, image_id: str, location: Location, size: int, state: dic
     yield from tasks.keep(lease, state)
     dropped = [old.staged] if old.staged else []
     yield from loose.add(image_id, dropped)
-    return new, dropped
+    return dropped
 
 
 def store(lease: Lease, image_id: str, location: Location, state: dict[str, Any], finish: Change | None) -> Work:
@@ -119,7 +119,7 @@ def undo(lease: Lease, image_id: str, stores: list[str], failed: list[str], all_
     """
     try:
         old: Image = yield from _held(lease, image_id)
-    except (ImageNotFound, Unlocked):
+    except (ImageNotFound, NotLocked):
         return []
     requeue = old.status in (*_EMPTY, "importing")
     kept = [] if requeue else [each for each in old.locations if not all_or_none or each.store not in stores]
@@ -140,7 +140,7 @@ def discard(lease: Lease, image_id: str) -> Work:
     """The import failed and the image, which was made for it, goes with it. Answers what became loose."""
     try:
         yield from _held(lease, image_id)
-    except (ImageNotFound, Unlocked):
+    except (ImageNotFound, NotLocked):
         return []
     return data_of((yield from remove(image_id, "", lambda image: image)))
 
@@ -157,16 +157,16 @@ def release(lease: Lease, image_id: str) -> Work:
     """The task is over and the image is free."""
     try:
         yield from locate(lease, image_id, _without_task)
-    except (ImageNotFound, Unlocked):
+    except (ImageNotFound, NotLocked):
         return
 
 
 def _held(lease: Lease, image_id: str) -> Work:
-    """The image and the task, locked: a copy of the image whose parts may be changed in place never is the old one."""
+    """The image and the task, locked; ImageNotFound, LeaseLost, NotLocked."""
     old: Image = yield from lock(image_id, "")
     yield from tasks.hold(lease)
     if old.properties.get(LOCK) != lease.task_id:
-        raise Unlocked(f"image {image_id} is not locked by task {lease.task_id} any more")
+        raise NotLocked(f"Image {image_id} is not locked by task {lease.task_id} any more.")
     return old
 
 
@@ -180,7 +180,7 @@ def _without_task(image: Image) -> Image:
 
 
 def _names(image: Image, name: str) -> list[str]:
-    return [each for each in image.properties.get(name, "").split(",") if each]
+    return [each for each in (image.properties.get(name) or "").split(",") if each]
 
 
 def _list(names: Iterable[str]) -> str:

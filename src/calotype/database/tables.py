@@ -30,6 +30,11 @@ def _text(name: str, *more: object, **options: object) -> Column[str]:
     return Column(name, kind, *more, **{"nullable": False, **options})  # type: ignore[arg-type]
 
 
+def _extra() -> Column[str]:
+    """What a client stored with an account besides the columns: a JSON object."""
+    return _text("extra", server_default="{}")
+
+
 def _of_image() -> Column[str]:
     return _text("image_id", ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
 
@@ -171,6 +176,7 @@ domains = Table(
     _text("name", unique=True),
     _text("description"),
     Column("enabled", Boolean, nullable=False),
+    _extra(),
 )
 
 projects = Table(
@@ -181,6 +187,7 @@ projects = Table(
     _text("name"),
     _text("description"),
     Column("enabled", Boolean, nullable=False),
+    _extra(),
     Index("projects_by_name", "domain_id", "name", unique=True),
 )
 
@@ -197,10 +204,11 @@ users = Table(
     Column("enabled", Boolean, nullable=False),
     # Tokens issued before this moment are void: set when the password changes.
     Column("tokens_valid_from", BigInteger, nullable=False),
+    _extra(),
     Index("users_by_name", "domain_id", "name", unique=True),
 )
 
-roles = Table("roles", metadata, _text("id", primary_key=True), _text("name", unique=True))
+roles = Table("roles", metadata, _text("id", primary_key=True), _text("name", unique=True), _extra())
 
 # `scope` is "project", "domain" or "system"; `scope_id` is the project's or domain's id, "all" for the system.
 assignments = Table(

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, update
 
+from calotype.database.accounts import Amend, Taken, found, kept, locked
+from calotype.database.accounts import change as change_row
 from calotype.database.filters import Query, listed, shown
 from calotype.database.revision import bump
-from calotype.database.statements import Statement, Work, inserted, updated
+from calotype.database.statements import Statement, Work, inserted
 from calotype.database.tables import domains, users
 
 _HIDDEN = frozenset({"password_hash", "tokens_valid_from"})
@@ -22,7 +24,8 @@ LOGIN_BY_ID = Statement(_login.where(_of_id))
 LOGIN_BY_NAME = Statement(_login.where(domains.c.id == bindparam("domain_id"), _of_name))
 LOGIN_BY_NAMES = Statement(_login.where(domains.c.name == bindparam("domain_name"), _of_name))
 
-_LOCK = Statement(select(users.c.password_hash).where(_of_id).with_for_update())
+_DOMAIN = kept(domains, "domain_id")
+_LOCK = locked(users)
 _INSERT = inserted(users)
 _DELETE = Statement(delete(users).where(_of_id))
 _REHASH = Statement(
@@ -36,30 +39,21 @@ def listing(query: Query) -> tuple[Statement, dict[str, Any]]:
 
 
 def create(row: dict[str, Any]) -> Work:
-    """Insert a user; answers whether the name was free in its domain."""
+    """Insert a user; answers whether the name was free in its domain, None if there is no such domain."""
+    if not (yield _DOMAIN, row):
+        return None
     if (yield BY_NAME, row):
         return False
     yield _INSERT, row
     return True
 
 
-def enable(user_id: str, enabled: bool) -> Work:
-    """Switch a user on or off; answers whether there is one."""
-    found = yield _LOCK, {"id": user_id}
-    if found:
-        yield updated(users, frozenset({"enabled"})), {"key_id": user_id, "enabled": enabled}
-        yield from bump()
-    return bool(found)
+def change(user_id: str, amend: Amend, taken: Taken) -> Work:
+    """Change a user; answers as `accounts.change` does. The rows hold the secret columns, too.
 
-
-def set_password(user_id: str, password_hash: str, moment: int) -> Work:
-    """Change a password and void the tokens issued before `moment`; answers whether there is such a user."""
-    found = yield _LOCK, {"id": user_id}
-    if found:
-        change = {"password_hash": password_hash, "tokens_valid_from": moment}
-        yield updated(users, frozenset(change)), {"key_id": user_id, **change}
-        yield from bump()
-    return bool(found)
+    Tokens issued before `tokens_valid_from` are void, so a new password brings a new moment.
+    """
+    return (yield from change_row(users, _LOCK, BY_NAME, user_id, amend, taken))
 
 
 def rehash(user_id: str, old: str, new: str) -> Work:
@@ -69,8 +63,9 @@ def rehash(user_id: str, old: str, new: str) -> Work:
 
 def remove(user_id: str) -> Work:
     """Delete a user with its roles and tokens; answers whether there was one."""
-    found = yield _LOCK, {"id": user_id}
-    if found:
-        yield _DELETE, {"id": user_id}
-        yield from bump()
-    return bool(found)
+    row = yield from found(users, _LOCK, user_id)
+    if row is None:
+        return False
+    yield _DELETE, {"id": user_id}
+    yield from bump()
+    return True

@@ -7,6 +7,7 @@ death. A worker of another host lives as long as it has been heard of: it renews
 import asyncio
 import fcntl
 import os
+import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -23,12 +24,15 @@ LEASE = 90.0
 
 
 class Holder:
-    """This worker, as the holder of what it writes."""
+    """This worker, as the holder of what it writes. `data` is the data directory of this host."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
+    def __init__(self, database: Database, data: Path) -> None:
         self._database = database
-        self._directory = directory
+        self._directory = data / "run"
+        self._scratches = data / "scratch"
         self.id = uuid.uuid4().hex
+        self.scratch = self._scratches / self.id
+        """A directory for files of this worker alone; whoever wants it makes it, and it goes with the worker."""
         self._uploads: Counter[str] = Counter()
         self._lock: int | None = None
         self._beat: asyncio.Task[None] | None = None
@@ -45,6 +49,7 @@ class Holder:
 
     async def close(self) -> None:
         """Give everything up. The file stays: whoever buries it looks first for uploads that were broken off."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
         if self._beat is not None:
             self._beat.cancel()
         if self._lock is not None:
@@ -81,8 +86,9 @@ class Holder:
         return found
 
     def bury(self, dead: list[str]) -> None:
-        """Remove the lock files of the dead, once nothing is left that they held."""
+        """Remove the lock files of the dead, and their scratch, once nothing is left that they held."""
         for name in dead:
+            shutil.rmtree(self._scratches / name, ignore_errors=True)
             (self._directory / name).unlink(missing_ok=True)
 
     async def _give_sign(self) -> None:

@@ -54,8 +54,9 @@ class Image(msgspec.Struct):
     Sizes are bytes, `min_ram` MiB, `min_disk` GiB, times whole microseconds since 1970 in UTC.
     `locations` are the copies of the data in the order in which they were made, `staged` is data that waits for its
     import, and `upload` names the data being written. `attempts` counts the names given to data, so that none is ever
-    used twice. `reserved` are bytes promised to data on its way. `share` is the state of the image's share with the
-    project that asks.
+    used twice. `reserved` are bytes promised to data on its way. A property is text, or null where the operator's
+    schemas let it be; a number or a boolean is kept as JSON writes it. `share` is the state of the image's share with
+    the project that asks.
     """
 
     id: str
@@ -78,7 +79,7 @@ class Image(msgspec.Struct):
     updated_at: int
     upload: str | None
     attempts: int
-    properties: dict[str, str]
+    properties: dict[str, str | None]
     tags: list[str]
     locations: list[Location] = []
     staged: Location | None = None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from calotype.images.errors import Invalid, LimitExceeded
 from calotype.images.inspect import Inspection
 from calotype.images.model import Image, Received
+from calotype.images.signature import Verifier
 from calotype.settings import Image as Limits
 from calotype.stores.base import Writer
 
@@ -47,23 +48,28 @@ def over_quota(size: int, remaining: int) -> LimitExceeded:
 
 
 class Examination:
-    """What is found out about data while it passes: its hashes, its format, the disk size inside."""
+    """What is found out about data while it passes: its hashes, its format, the disk size inside, its signature.
 
-    def __init__(self, image: Image, limits: Limits) -> None:
-        self._inspection = Inspection(
-            image.disk_format or "", image.container_format or "", limits.require_format_match
-        )
+    `verifier` is that of a signed image.
+    """
+
+    def __init__(self, image: Image, limits: Limits, verifier: Verifier | None = None) -> None:
+        self._inspection = Inspection(image.disk_format or "", image.container_format or "", limits)
+        self._verifier = verifier
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._digest = hashlib.new(HASH)
         self.feeds: tuple[Callable[[bytes], None], ...] = (
             self._md5.update,
             self._digest.update,
             self._inspection.feed,
+            *([verifier.feed] if verifier else []),
         )
 
     def verdict(self, size: int) -> Received:
-        """What is known after the last byte; raises ContentRefused."""
+        """What is known after the last byte; raises ContentRefused, LimitExceeded, Invalid."""
         virtual_size = self._inspection.verdict()
+        if self._verifier is not None:
+            self._verifier.verify()
         return Received(size, self._md5.hexdigest(), HASH, self._digest.hexdigest(), virtual_size)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from calotype.access.caller import Caller
 from calotype.database import uploads
 from calotype.database.engine import Database
-from calotype.images import attributes
+from calotype.images import attributes, signature
 from calotype.images.errors import (
     Conflict,
     Forbidden,
@@ -49,7 +49,14 @@ class Transfer:
     """Uploads, stagings and downloads as a caller meets them."""
 
     def __init__(
-        self, database: Database, library: Library, shelf: Shelf, intake: Intake, holder: Holder, limits: Limits
+        self,
+        database: Database,
+        library: Library,
+        shelf: Shelf,
+        intake: Intake,
+        holder: Holder,
+        limits: Limits,
+        certificates: str = "",
     ) -> None:
         self._database = database
         self._library = library
@@ -57,6 +64,7 @@ class Transfer:
         self._intake = intake
         self._holder = holder
         self._limits = limits
+        self._certificates = certificates
 
     async def upload(
         self,
@@ -76,8 +84,10 @@ class Transfer:
             image,
             location,
         ):
+            verifier = await asyncio.to_thread(signature.verifier, image, self._certificates)
+            examination = Examination(image, self._limits, verifier)
             bounds = Bounds(declared, self._limits.size_cap)
-            received = await self._intake.examine(location, chunks, bounds, Examination(image, self._limits))
+            received = await self._intake.examine(location, chunks, bounds, examination)
             await self._database.write(uploads.finish, image_id, location, received)
 
     async def stage(self, caller: Caller, image_id: str, chunks: AsyncIterator[bytes], declared: int | None) -> None:

@@ -5,20 +5,24 @@ over goes on where the last one came to. Source: image-v2 13.4 to 13.6.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
+from calotype.access.caller import Caller
+from calotype.access.protections import Protections
 from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.engine import Database
 from calotype.database.statements import Work
+from calotype.images import signature
 from calotype.images.errors import Conflict, ImageError, Invalid
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.model import Image, Location, Received, Task, now
 from calotype.images.stream import Bounds, Examination
+from calotype.jobs.preparation import Preparation, pieces
 from calotype.jobs.progress import Progress
 from calotype.jobs.queue import Queue
 from calotype.jobs.sources import Sources
@@ -47,7 +51,10 @@ class ImportJob:
         holder: Holder,
         queue: Queue,
         sources: Sources,
+        preparation: Preparation,
         limits: Limits,
+        certificates: str = "",
+        protections: Protections | None = None,
     ) -> None:
         self.database = database
         self.shelf = shelf
@@ -55,7 +62,10 @@ class ImportJob:
         self.holder = holder
         self.queue = queue
         self.sources = sources
+        self.preparation = preparation
         self.limits = limits
+        self.certificates = certificates
+        self.protections = protections
 
     async def run(self, task: Task, progress: Progress) -> None:
         """One attempt; raises ImageError, LeaseLost."""
@@ -119,7 +129,12 @@ class Attempt:
         """Get the data, prepare it, put it everywhere."""
         order = self._order
         image = await self._write(work.start, order.shown)
-        source = self._copied(image) if order.method == COPY else image.staged or await self._fetch()
+        if order.method == COPY:
+            source = self._copied(image)
+        else:
+            source = image.staged or await self._fetch(image)
+            if self._job.preparation.needed and not self._state.prepared:
+                source = await self._prepare(image, source)
         await self._spread(image, source)
 
     def _copied(self, image: Image) -> Location:
@@ -132,19 +147,42 @@ class Attempt:
             raise Invalid(f"Image {image.id} has no data that could be copied.")
         return places[0]
 
-    async def _fetch(self) -> Location:
+    async def _fetch(self, image: Image) -> Location:
         """Bring remote data into the staging place."""
         async with self._job.sources.open(self._order.arguments, self._task.secret or {}) as remote:
             self._progress.begin("downloading", remote.size)
-            location = await self._place(self._job.shelf.default)
-            try:
-                bounds = Bounds(remote.size, self._job.limits.size_cap)
-                size = await self._job.intake.keep(location, self._progress.counted(remote.chunks()), bounds)
-                self._state.attributes = remote.attributes
-                await self._write(work.stage, location, size, self._state.kept())
-            except BaseException:
-                await asyncio.shield(self._job.intake.give_up(self.image_id, location))
-                raise
+            self._state.attributes = self._permitted(image, remote.attributes)
+            return await self._stage(remote.chunks(), Bounds(remote.size, self._job.limits.size_cap))
+
+    def _permitted(self, image: Image, attributes: dict[str, Any]) -> dict[str, Any]:
+        """What comes with remote data, without the properties that the task's user may not set."""
+        task, protections = self._task, self._job.protections
+        if protections is None or "properties" not in attributes:
+            return attributes
+        roles = frozenset((task.secret or {}).get("roles", ()))
+        user = Caller(user_id=task.user_id or "", project_id=task.owner, roles=roles)
+        return {**attributes, "properties": protections.settable(user, image, attributes["properties"])}
+
+    async def _prepare(self, image: Image, source: Location) -> Location:
+        """Let the plugins work on the staged data; what they make of it is staged in its place."""
+        self._progress.begin("preparing")
+        store, roles = self._job.shelf[source.store], (self._task.secret or {}).get("roles", [])
+        preparation = self._job.preparation.prepared(image, store, source.name, self._state.attributes, roles)
+        async with preparation as (path, attributes):
+            self._state.attributes, self._state.prepared = attributes, True
+            if path is not None:
+                return await self._stage(pieces(path), Bounds(None, self._job.limits.size_cap))
+        return source
+
+    async def _stage(self, chunks: AsyncIterator[bytes], bounds: Bounds) -> Location:
+        location = await self._place(self._job.shelf.default)
+        try:
+            size = await self._job.intake.keep(location, self._progress.counted(chunks), bounds)
+            dropped = await self._write(work.stage, location, size, self._state.kept())
+        except BaseException:
+            await asyncio.shield(self._job.intake.give_up(self.image_id, location))
+            raise
+        await self._job.intake.erase(dropped)
         return location
 
     async def _spread(self, image: Image, source: Location) -> None:
@@ -195,17 +233,18 @@ class Attempt:
             self._progress.begin(f"storing in {location.store}", size)
             bounds = Bounds(size, self._job.limits.size_cap)
             chunks = self._progress.counted(store.read(source.name, 0, size))
-            received = await self._job.intake.examine(location, chunks, bounds, self._examination(image))
+            received = await self._job.intake.examine(location, chunks, bounds, await self._examination(image))
             self._compare(image, received)
         except ImageError as error:
             raise StoreFailed(location.store, error) from error
         return received
 
-    def _examination(self, image: Image) -> Examination:
+    async def _examination(self, image: Image) -> Examination:
         if self._order.method == COPY:
             # What was examined when it came is not examined again.
-            image = msgspec.structs.replace(image, container_format=None)
-        return Examination(msgspec.structs.replace(image, **self._state.formats()), self._job.limits)
+            return Examination(msgspec.structs.replace(image, container_format=None), self._job.limits)
+        verifier = await asyncio.to_thread(signature.verifier, image, self._job.certificates)
+        return Examination(msgspec.structs.replace(image, **self._state.formats()), self._job.limits, verifier)
 
     def _formats(self, image: Image) -> tuple[str | None, str | None]:
         """What the data has to be."""
@@ -247,12 +286,14 @@ class State(msgspec.Struct):
     """How far the import came: what the data brings along, and what is known of it since it was stored once.
 
     `attributes` may hold `disk_format`, `container_format` and `properties`; the image gets them as it becomes active.
+    `prepared` tells that the plugins have done their work.
     """
 
     attributes: dict[str, Any] = {}
     received: Received | None = None
     examined: tuple[str | None, str | None] | None = None
     """The disk format and the container format that it was examined for."""
+    prepared: bool = False
 
     @classmethod
     def of(cls, task: Task) -> "State":

@@ -68,7 +68,7 @@ class LocationJob:
         def settle(lease: tasks.Lease) -> Any:
             try:
                 yield from work.locate(lease, task.input["image_id"], mutate)
-            except (ImageError, work.Unlocked):
+            except ImageError:
                 return
             yield from work.release(lease, task.input["image_id"])
 

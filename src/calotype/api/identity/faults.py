@@ -3,7 +3,16 @@
 from http import HTTPStatus
 from typing import Any
 
-from calotype.access.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unauthorized, UnsupportedMethod
+from calotype.access.errors import (
+    AccessError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    Unauthorized,
+    UnsupportedMethod,
+)
 from calotype.api.wire import BadBody, BodyTooLarge, Reply, challenge, json_reply
 from calotype.images.errors import StorageUnavailable
 
@@ -14,6 +23,7 @@ MALFORMED = (
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Unauthorized, 401),
     (Forbidden, 403),
+    (Refused, 403),
     (NotFound, 404),
     (Conflict, 409),
     (Invalid, 400),

@@ -1,25 +1,18 @@
-"""What all lists share: who may read everything, and how a page is cut."""
+"""What all lists share: how a list is cut to a domain, and to a page."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from calotype.access.caller import Caller
-from calotype.access.errors import Forbidden, NotFound
+from calotype.access.errors import NotFound
 from calotype.access.model import Filter, Query
 from calotype.api.identity import views
 from calotype.api.identity.queries import next_link, page, self_link
 from calotype.api.wire import Reply, Request, json_reply
 
 
-def reads_all(caller: Caller) -> bool:
-    """Whether the caller may see every account: an administrator or a reader of the system."""
-    return caller.is_admin or (caller.system and "reader" in caller.roles)
-
-
-def administrator(request: Request, rule: str) -> None:
-    """Raises Forbidden for those who may not see every account."""
-    if not reads_all(request.caller):
-        raise Forbidden(rule)
+def inside(query: Query, domain_id: str | None) -> Query:
+    """The query cut to a domain; None cuts nothing."""
+    return query if domain_id is None else query._replace(filters=(*query.filters, Filter("domain_id", domain_id)))
 
 
 async def answer(

@@ -1,47 +1,48 @@
-"""The calls that find projects and scopes (spec: identity-and-huawei A.4)."""
+"""The calls on projects and scopes (spec: identity-and-huawei A.4, A.5)."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from calotype.access.accounts import Accounts
-from calotype.access.errors import Forbidden, missing
+from calotype.access.accounts import DEFAULT_DOMAIN, Accounts
+from calotype.access.administration import Target, allows, enforce, home_of, reads_all, visible
+from calotype.access.assignments import Assignments
+from calotype.access.errors import Forbidden, Invalid, NotFound, missing
 from calotype.access.model import SYSTEM, Filter, Project, Query
-from calotype.api.identity import views
+from calotype.api.identity import bodies, views
 from calotype.api.identity.catalog import catalog
-from calotype.api.identity.lists import answer, reads_all
-from calotype.api.identity.queries import boolean, filters, parameters, self_link
+from calotype.api.identity.lists import answer, inside
+from calotype.api.identity.queries import boolean, filters, parameters, self_link, tagged
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.settings import Settings
 
 # A project stands at the top of its domain, so its parent is its domain.
 _COLUMNS = {"name": "name", "domain_id": "domain_id", "parent_id": "domain_id", "enabled": "enabled"}
-# No project has tags: to ask for one finds nothing, to exclude one excludes nothing.
-_TAGS = ("tags", "tags-any")
+_FLAT = "Projects stand at the top of their domain: a project has no other parent, and a domain is made by itself."
 _ENABLED = Filter("enabled", True)
+Find = Callable[[Query], Awaitable[list[Project]]]
 
 
 class ProjectCalls:
     """Answers the calls."""
 
-    def __init__(self, settings: Settings, accounts: Accounts) -> None:
+    def __init__(self, settings: Settings, accounts: Accounts, assignments: Assignments) -> None:
         self._settings = settings
         self._accounts = accounts
+        self._assignments = assignments
 
     async def index(self, request: Request, url: str) -> Reply:
         """`GET /v3/projects`: all for an administrator, and for others their own, where Keystone refuses."""
-        caller = request.caller
-        query = Query(filters(request, _COLUMNS))
-        if not reads_all(caller):
-            if caller.domain_id is not None and "reader" in caller.roles:
-                query = query._replace(filters=(*query.filters, Filter("domain_id", caller.domain_id)))
-            else:
-                query = query._replace(assigned_to=caller.user_id)
+        caller, query = request.caller, Query(filters(request, _COLUMNS))
         asked = dict(parameters(request))
-        if any(asked.get(name) for name in _TAGS):
-            return json_reply(views.collection("projects", [], self_link(request, url)))
+        find: Find = self._accounts.projects
+        if allows("list_projects", caller):
+            query = inside(query, visible("list_projects", caller))
+        else:
+            query = query._replace(assigned_to=caller.user_id)
+            find = self._own_named if "name" in asked else find
         if "is_domain" in asked and boolean(asked["is_domain"]):
             return await self._domains(request, url)
-        find = self._accounts.projects if reads_all(caller) or "name" not in asked else self._own_named
-        return await answer(request, url, "projects", query, find, views.project)
+        return await answer(request, url, "projects", query, _with_tags(request, find), views.project)
 
     async def _own_named(self, query: Query) -> list[Project]:
         """The caller's own projects of a name. For any other name Keystone's refusal: on it, and not on an empty list,
@@ -53,15 +54,43 @@ class ProjectCalls:
 
     async def show(self, request: Request, url: str) -> Reply:
         """`GET /v3/projects/{project_id}`."""
-        caller = request.caller
         project_id = request.parameters["project_id"]
         project = await self._accounts.project(project_id)
-        in_domain = project is not None and caller.domain_id == project.domain_id and "reader" in caller.roles
-        if not reads_all(caller) and caller.project_id != project_id and not in_domain:
-            raise Forbidden("identity:get_project")
+        target = Target(project_id=project_id, domains=(home_of(project),))
+        enforce("get_project", request.caller, target)
         if project is None:
             raise missing("project", project_id)
-        return json_reply({"project": views.project(project, url)})
+        return _reply(project, url)
+
+    async def create(self, request: Request, url: str) -> Reply:
+        """`POST /v3/projects`."""
+        enforce("create_project", request.caller)
+        given = await bodies.read(request, bodies.NEW_PROJECT)
+        domain_id = given.get("domain_id") or given.get("parent_id") or DEFAULT_DOMAIN
+        if given.get("is_domain") or given.get("parent_id") not in (None, domain_id):
+            raise Invalid(_FLAT)
+        try:
+            made = await self._accounts.create_project(domain_id=domain_id, **bodies.changes("project", given))
+        except NotFound as error:
+            raise Invalid(error.text) from None
+        return _reply(made, url, 201)
+
+    async def change(self, request: Request, url: str) -> Reply:
+        """`PATCH /v3/projects/{project_id}`."""
+        enforce("update_project", request.caller)
+        project_id = request.parameters["project_id"]
+        old = await self._accounts.project(project_id)
+        if old is None:
+            raise missing("project", project_id)
+        given = await bodies.read(request, bodies.PROJECT)
+        bodies.same(given, id=project_id, domain_id=old.domain_id, parent_id=old.domain_id, is_domain=False)
+        return _reply(await self._accounts.change_project(project_id, bodies.changes("project", given)), url)
+
+    async def delete(self, request: Request, url: str) -> Reply:
+        """`DELETE /v3/projects/{project_id}`; the project's images stay."""
+        enforce("delete_project", request.caller)
+        await self._accounts.delete_project(request.parameters["project_id"])
+        return Reply(204)
 
     async def own(self, request: Request, url: str) -> Reply:
         """`GET /v3/auth/projects`: where the caller may go; filters do not count."""
@@ -70,11 +99,11 @@ class ProjectCalls:
 
     async def of_user(self, request: Request, url: str) -> Reply:
         """`GET /v3/users/{user_id}/projects`."""
-        caller = request.caller
         user_id = request.parameters["user_id"]
-        if not reads_all(caller) and caller.user_id != user_id:
-            raise Forbidden("identity:list_user_projects")
-        if await self._accounts.user(user_id) is None:
+        user = await self._accounts.user(user_id)
+        target = Target(user_id=user_id, domains=(home_of(user),))
+        enforce("list_user_projects", request.caller, target)
+        if user is None:
             raise missing("user", user_id)
         return self._listed(request, url, await self._of_user(user_id, filters(request, _COLUMNS)))
 
@@ -86,7 +115,7 @@ class ProjectCalls:
 
     async def own_system(self, request: Request, url: str) -> Reply:
         """`GET /v3/auth/system`."""
-        held = await self._accounts.held(request.caller.user_id, SYSTEM)
+        held = await self._assignments.held(request.caller.user_id, SYSTEM)
         links = {"self": self_link(request, url)}
         return json_reply({"system": [{"all": True}] if held else [], "links": links})
 
@@ -108,3 +137,20 @@ class ProjectCalls:
     def _listed(self, request: Request, url: str, found: list[Project]) -> Reply:
         items = [views.project(each, url) for each in found]
         return json_reply(views.collection("projects", items, self_link(request, url)))
+
+
+def _reply(project: Project, url: str, status: int = 200) -> Reply:
+    return json_reply({"project": views.project(project, url)}, status)
+
+
+def _with_tags(request: Request, find: Find) -> Find:
+    """The same list, cut to the projects with the tags that the query asks for."""
+    fits = tagged(request)
+    if fits is None:
+        return find
+
+    async def find_tagged(query: Query) -> list[Project]:
+        found = await find(query._replace(limit=None))
+        return [each for each in found if fits(each.extra.get("tags", []))][: query.limit]
+
+    return find_tagged

@@ -1,5 +1,6 @@
 """From the query of a list to its filters, its page and its links (spec: identity-and-huawei A.4, A.8)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -8,6 +9,12 @@ from calotype.access.model import OPERATORS, Filter, Query
 from calotype.api.wire import Request
 
 _FALSE = ("0", "false", "no", "off", "f", "n")
+_TAGS: dict[str, Callable[[set[str], set[str]], bool]] = {
+    "tags": lambda wanted, tags: wanted <= tags,
+    "tags-any": lambda wanted, tags: bool(wanted & tags),
+    "not-tags": lambda wanted, tags: not wanted <= tags,
+    "not-tags-any": lambda wanted, tags: not wanted & tags,
+}
 
 
 class Page(NamedTuple):
@@ -44,6 +51,18 @@ def filters(request: Request, columns: dict[str, str]) -> tuple[Filter, ...]:
                 raise Invalid(f"Invalid input for field/attribute {name}. Value: . '' should be non-empty")
             found.append(Filter(columns[base], value, operator or "equals"))
     return tuple(found)
+
+
+def tagged(request: Request) -> Callable[[list[str]], bool] | None:
+    """Whether tags are those that the query asks for; None when it asks for none."""
+    given = {name: set(value.split(",")) for name, value in parameters(request) if name in _TAGS and value}
+    if not given:
+        return None
+
+    def fits(tags: list[str]) -> bool:
+        return all(_TAGS[name](wanted, set(tags)) for name, wanted in given.items())
+
+    return fits
 
 
 def boolean(value: str) -> bool:

@@ -1,15 +1,22 @@
 """Identity v3: its table of calls, and what happens around each of them."""
 
+from typing import Any
+
 from starlette.types import Receive, Scope, Send
 
 from calotype.access.accounts import Accounts
+from calotype.access.assignments import Assignments
 from calotype.access.errors import Unauthorized
 from calotype.access.tokens import Tokens
 from calotype.api.identity import faults
-from calotype.api.identity.accounts import AccountCalls
+from calotype.api.identity.assignments import AssignmentCalls
 from calotype.api.identity.discovery import Discovery
+from calotype.api.identity.domains import DomainCalls
 from calotype.api.identity.projects import ProjectCalls
+from calotype.api.identity.roles import RoleCalls
+from calotype.api.identity.services import ServiceCalls
 from calotype.api.identity.tokens import TokenCalls
+from calotype.api.identity.users import UserCalls
 from calotype.api.wire import Call, Reply, Request, Routes, identity_url
 from calotype.images.model import keepable
 from calotype.settings import Settings
@@ -20,13 +27,10 @@ _OPEN = {"open": True}
 class IdentityAPI:
     """An ASGI application, at the root (`/v3/…`) or under a prefix."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, accounts: Accounts) -> None:
+    def __init__(self, settings: Settings, tokens: Tokens, accounts: Accounts, assignments: Assignments) -> None:
         self._settings = settings
         self._tokens = tokens
-        self._routes = _calls(
-            Discovery(), TokenCalls(settings, tokens, accounts), ProjectCalls(settings, accounts),
-            AccountCalls(settings, accounts),
-        )  # fmt: skip
+        self._routes = _calls(settings, tokens, accounts, assignments)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -71,33 +75,63 @@ class IdentityAPI:
         return faults.method_not_allowed(request.path, allowed)
 
 
-def _calls(discovery: Discovery, tokens: TokenCalls, projects: ProjectCalls, accounts: AccountCalls) -> Routes:
+def _calls(settings: Settings, tokens: Tokens, accounts: Accounts, assignments: Assignments) -> Routes:
     """GET answers HEAD too; `open` calls need no token."""
+    discovery, token, user = Discovery(), TokenCalls(settings, tokens, accounts), UserCalls(accounts)
+    project, domain = ProjectCalls(settings, accounts, assignments), DomainCalls(accounts)
     return Routes(
         (
-            Call("POST", "/v3/auth/tokens", tokens.issue, _OPEN),
-            Call("GET", "/v3/auth/tokens", tokens.validate),
-            Call("DELETE", "/v3/auth/tokens", tokens.revoke),
+            Call("POST", "/v3/auth/tokens", token.issue, _OPEN),
+            Call("GET", "/v3/auth/tokens", token.validate),
+            Call("DELETE", "/v3/auth/tokens", token.revoke),
             Call("GET", "/v3", discovery.v3, _OPEN),
             Call("GET", "/", discovery.root, _OPEN),
-            Call("GET", "/v3/auth/projects", projects.own),
-            Call("GET", "/v3/auth/domains", projects.own_domains),
-            Call("GET", "/v3/auth/system", projects.own_system),
-            Call("GET", "/v3/auth/catalog", projects.catalog),
-            Call("GET", "/v3/projects", projects.index),
-            Call("GET", "/v3/projects/{project_id}", projects.show),
-            Call("GET", "/v3/users", accounts.users),
-            Call("GET", "/v3/users/{user_id}", accounts.user),
-            Call("GET", "/v3/users/{user_id}/projects", projects.of_user),
-            Call("GET", "/v3/domains", accounts.domains),
-            Call("GET", "/v3/domains/{domain_id}", accounts.domain),
-            Call("GET", "/v3/roles", accounts.roles),
-            Call("GET", "/v3/roles/{role_id}", accounts.role),
-            Call("GET", "/v3/regions", accounts.regions),
-            Call("GET", "/v3/regions/{region_id}", accounts.region),
-            Call("GET", "/v3/services", accounts.services),
-            Call("GET", "/v3/services/{service_id}", accounts.service),
-            Call("GET", "/v3/endpoints", accounts.endpoints),
-            Call("GET", "/v3/endpoints/{endpoint_id}", accounts.endpoint),
+            Call("GET", "/v3/auth/projects", project.own),
+            Call("GET", "/v3/auth/domains", project.own_domains),
+            Call("GET", "/v3/auth/system", project.own_system),
+            Call("GET", "/v3/auth/catalog", project.catalog),
+            *_noun("project", project),
+            *_noun("user", user),
+            Call("GET", "/v3/users/{user_id}/projects", project.of_user),
+            Call("POST", "/v3/users/{user_id}/password", user.change_password, _OPEN),
+            *_noun("domain", domain),
+            *_noun("role", RoleCalls(accounts)),
+            *_assignments(AssignmentCalls(accounts, assignments)),
+            *_catalogue(ServiceCalls(settings)),
         )
     )
+
+
+def _noun(name: str, calls: Any) -> tuple[Call, ...]:
+    collection, item = f"/v3/{name}s", f"/v3/{name}s/{{{name}_id}}"
+    return (
+        Call("GET", collection, calls.index),
+        Call("POST", collection, calls.create),
+        Call("GET", item, calls.show),
+        Call("PATCH", item, calls.change),
+        Call("DELETE", item, calls.delete),
+    )
+
+
+def _assignments(calls: AssignmentCalls) -> tuple[Call, ...]:
+    lists, items = [], []
+    for place in ("projects/{project_id}", "domains/{domain_id}", "system"):
+        path = f"/v3/{place}/users/{{user_id}}/roles"
+        lists.append(Call("GET", path, calls.of_user))
+        for method, handler in (("PUT", calls.grant), ("GET", calls.check), ("DELETE", calls.revoke)):
+            items.append(Call(method, path + "/{role_id}", handler))
+    return (*items, *lists, Call("GET", "/v3/role_assignments", calls.index))
+
+
+def _catalogue(calls: ServiceCalls) -> tuple[Call, ...]:
+    reads = (
+        Call("GET", "/v3/regions", calls.regions),
+        Call("GET", "/v3/regions/{region_id}", calls.region),
+        Call("GET", "/v3/services", calls.services),
+        Call("GET", "/v3/services/{service_id}", calls.service),
+        Call("GET", "/v3/endpoints", calls.endpoints),
+        Call("GET", "/v3/endpoints/{endpoint_id}", calls.endpoint),
+    )
+    writes = (Call("POST" if "{" not in read.path else "PATCH", read.path, calls.change) for read in reads)
+    ends = (Call("DELETE", read.path, calls.change) for read in reads if "{" in read.path)
+    return (*reads, *writes, *ends)

@@ -8,13 +8,13 @@ from calotype.access.errors import Forbidden, NotFound, Unauthorized
 from calotype.access.model import SYSTEM, UNSCOPED, Grant, Login, Scope
 from calotype.access.tokens import Tokens
 from calotype.api.identity import views
+from calotype.api.identity.bodies import document
 from calotype.api.identity.catalog import catalog
 from calotype.api.identity.faults import expecting
 from calotype.api.identity.login import LoginRequest, Reference, WantedScope, parse
-from calotype.api.wire import Reply, Request, decode, json_reply
+from calotype.api.wire import Reply, Request, json_reply
 from calotype.settings import Settings
 
-MAX_BODY = 1024 * 1024
 _NO_STORE = (b"cache-control", b"no-store")
 _RESCOPE = "Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed."
 
@@ -29,7 +29,10 @@ class TokenCalls:
 
     async def issue(self, request: Request, url: str) -> Reply:
         """`POST`: a token for whoever proves who he is."""
-        wanted = parse(await self._auth(request))
+        auth = (await document(request)).get("auth")
+        if auth is None:
+            raise expecting("auth", "request body")
+        wanted = parse(auth)
         login = await self._prove(wanted)
         scopes = await self._scopes(login, wanted.scope)
         token, grant = await self._tokens.issue(login, scopes)
@@ -45,20 +48,6 @@ class TokenCalls:
         await self._subject(request, "identity:revoke_token", ())
         await self._tokens.revoke((request.field(b"x-subject-token") or "").strip())
         return Reply(204)
-
-    async def _auth(self, request: Request) -> object:
-        body = await request.content(MAX_BODY)
-        if not body:
-            raise expecting("auth", "request body")
-        kind = (request.field(b"content-type") or "").partition(";")[0].strip().lower()
-        if kind and kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-            raise expecting("application/json", "Content-Type header")
-        document = decode(body)
-        if not isinstance(document, dict):
-            raise expecting("valid JSON", "request body")
-        if document.get("auth") is None:
-            raise expecting("auth", "request body")
-        return document["auth"]
 
     async def _prove(self, wanted: LoginRequest) -> Login:
         """The login behind the proofs, which must all be of the same user."""

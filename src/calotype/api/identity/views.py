@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from calotype.access.model import Domain, Grant, Named, Project, Role, User
+from calotype.access.model import Assignment, Domain, Grant, Named, Project, Role, User
 from calotype.api.identity.catalog import Service
 
+_OF_PROJECT: dict[str, Any] = {"tags": [], "options": {}}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,6 +49,8 @@ def token(grant: Grant, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
 def project(each: Project, url: str) -> dict[str, Any]:
     """A project, at the top of its domain."""
     return {
+        **_OF_PROJECT,
+        **each.extra,
         "id": each.id,
         "name": each.name,
         "domain_id": each.domain_id,
@@ -55,8 +58,6 @@ def project(each: Project, url: str) -> dict[str, Any]:
         "enabled": each.enabled,
         "parent_id": each.domain_id,
         "is_domain": False,
-        "tags": [],
-        "options": {},
         "links": {"self": f"{url}/projects/{each.id}"},
     }
 
@@ -76,12 +77,12 @@ def domain_as_project(each: Domain, url: str) -> dict[str, Any]:
 def domain(each: Domain, url: str) -> dict[str, Any]:
     """A domain."""
     return {
+        **_OF_PROJECT,
+        **each.extra,
         "id": each.id,
         "name": each.name,
         "description": each.description,
         "enabled": each.enabled,
-        "tags": [],
-        "options": {},
         "links": {"self": f"{url}/domains/{each.id}"},
     }
 
@@ -89,12 +90,13 @@ def domain(each: Domain, url: str) -> dict[str, Any]:
 def user(each: User, url: str) -> dict[str, Any]:
     """A user; optional fields are absent rather than null."""
     body: dict[str, Any] = {
+        "options": {},
+        **each.extra,
         "id": each.id,
         "name": each.name,
         "domain_id": each.domain_id,
         "enabled": each.enabled,
         "password_expires_at": None,
-        "options": {},
         "links": {"self": f"{url}/users/{each.id}"},
     }
     optional = {
@@ -108,12 +110,36 @@ def user(each: User, url: str) -> dict[str, Any]:
 def role(each: Role, url: str) -> dict[str, Any]:
     """A role."""
     return {
+        "description": None,
+        "options": {},
+        **each.extra,
         "id": each.id,
         "name": each.name,
         "domain_id": None,
-        "description": None,
-        "options": {},
         "links": {"self": f"{url}/roles/{each.id}"},
+    }
+
+
+def assignment(each: Assignment, url: str, names: bool) -> dict[str, Any]:
+    """A role that a user has somewhere; `names` adds the names of everything to the ids."""
+    place: dict[str, Any] = {"id": each.scope.id}
+    if names and each.place is not None:
+        place["name"] = each.place.name
+        if each.place_domain is not None:
+            place["domain"] = _named(each.place_domain)
+    user: dict[str, Any] = {"id": each.user.id}
+    if names:
+        user = {**_named(each.user), "domain": _named(each.user_domain)}
+    where = "system" if each.place is None else f"{each.scope.kind}s/{each.scope.id}"
+    given = each.prior or each.role
+    links = {"assignment": f"{url}/{where}/users/{each.user.id}/roles/{given.id}"}
+    if each.prior is not None:
+        links["prior_role"] = f"{url}/prior_role/{each.prior.id}/implies/{each.role.id}"
+    return {
+        "links": links,
+        "role": _named(each.role) if names else {"id": each.role.id},
+        "scope": {"system": {"all": True}} if each.place is None else {each.scope.kind: place},
+        "user": user,
     }
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from calotype.access import tokens as access
+from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
 from calotype.api.wire import Request, base_url, decode
@@ -10,9 +11,11 @@ from calotype.images.errors import Invalid
 from calotype.images.imports import Imports
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
+from calotype.metadefs.definitions import Definitions
 from calotype.settings import Settings
 
 
@@ -31,6 +34,10 @@ class Verbs(Protocol):
     def locations(self) -> Locations: ...
     @property
     def tasks(self) -> Tasks: ...
+    @property
+    def definitions(self) -> Definitions: ...
+    @property
+    def schema(self) -> SchemaProperties | None: ...
 
 
 class ImageAPI:
@@ -45,9 +52,10 @@ class ImageAPI:
         self.imports = verbs.imports
         self.locations = verbs.locations
         self.tasks = verbs.tasks
-        self.view = ImageView(settings.image, verbs.locations)
-        self.validator = ImageValidator(settings.image)
-        self.schemas = documents(settings.image)
+        self.definitions = verbs.definitions
+        self.view = ImageView(settings.image, verbs.locations, verbs.schema)
+        self.validator = ImageValidator(settings.image, verbs.schema)
+        self.schemas = documents(settings.image, verbs.schema) | metadef_documents()
 
     def base(self, request: Request) -> str:
         """The URL of the service as the client sees it, without a final slash."""

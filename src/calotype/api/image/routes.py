@@ -21,7 +21,19 @@ from calotype.api.image import (
 )
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
-from calotype.api.wire import Call, Handler, Reply, Request, Routes, challenge, identity_url, json_reply
+from calotype.api.image.metadefs import namespaces, objects, properties, resource_types
+from calotype.api.image.metadefs import tags as metadef_tags
+from calotype.api.wire import (
+    Call,
+    Handler,
+    Reply,
+    Request,
+    Routes,
+    authenticated,
+    challenge,
+    identity_url,
+    json_reply,
+)
 from calotype.images.errors import Invalid
 
 NO_BODY = {"body": False}
@@ -30,7 +42,22 @@ UNKNOWN = "The resource could not be found."
 OF_MEMBERS = {"missing": "Image {} not found."}
 MEMBER = "/images/{image_id}/members/{member_id}"
 SCHEMAS = ("image", "images", "member", "members", "task", "tasks")
+OF_METADEFS = (
+    "namespace",
+    "namespaces",
+    "resource_type",
+    "resource_types",
+    "property",
+    "properties",
+    "object",
+    "objects",
+    "tag",
+    "tags",
+)
 NAMESPACE = "/metadefs/namespaces/{namespace}"
+PROPERTY = f"{NAMESPACE}/properties/{{name}}"
+OBJECT = f"{NAMESPACE}/objects/{{name}}"
+TAG = f"{NAMESPACE}/tags/{{name}}"
 
 
 def schema(name: str) -> Handler:
@@ -41,6 +68,39 @@ def schema(name: str) -> Handler:
 
     return serve
 
+
+METADEFS = (
+    Call("GET", "/metadefs/namespaces", namespaces.index, NO_BODY),
+    Call("POST", "/metadefs/namespaces", namespaces.create),
+    Call("GET", NAMESPACE, namespaces.show, NO_BODY),
+    Call("PUT", NAMESPACE, namespaces.update),
+    Call("DELETE", NAMESPACE, namespaces.delete, NO_BODY),
+    Call("GET", "/metadefs/resource_types", resource_types.types, NO_BODY),
+    Call("GET", f"{NAMESPACE}/resource_types", resource_types.index, NO_BODY),
+    Call("POST", f"{NAMESPACE}/resource_types", resource_types.create),
+    Call("DELETE", f"{NAMESPACE}/resource_types/{{name}}", resource_types.delete, NO_BODY),
+    Call("GET", f"{NAMESPACE}/properties", properties.index, NO_BODY),
+    Call("POST", f"{NAMESPACE}/properties", properties.create),
+    Call("DELETE", f"{NAMESPACE}/properties", properties.clear, NO_BODY),
+    Call("GET", PROPERTY, properties.show, NO_BODY),
+    Call("PUT", PROPERTY, properties.update),
+    Call("DELETE", PROPERTY, properties.delete, NO_BODY),
+    Call("GET", f"{NAMESPACE}/objects", objects.index, NO_BODY),
+    Call("POST", f"{NAMESPACE}/objects", objects.create),
+    Call("DELETE", f"{NAMESPACE}/objects", objects.clear, NO_BODY),
+    Call("GET", OBJECT, objects.show, NO_BODY),
+    Call("PUT", OBJECT, objects.update),
+    Call("DELETE", OBJECT, objects.delete, NO_BODY),
+    Call("GET", f"{NAMESPACE}/tags", metadef_tags.index, NO_BODY),
+    Call("POST", f"{NAMESPACE}/tags", metadef_tags.put_all),
+    Call("DELETE", f"{NAMESPACE}/tags", metadef_tags.clear, NO_BODY),
+    Call("GET", TAG, metadef_tags.show, NO_BODY),
+    Call("POST", TAG, metadef_tags.create),
+    Call("PUT", TAG, metadef_tags.update),
+    Call("DELETE", TAG, metadef_tags.delete, NO_BODY),
+    *(Call("GET", f"/schemas/metadefs/{name}", schema(f"metadefs/{name}"), NO_BODY) for name in OF_METADEFS),
+)
+"""Metadata definitions (spec: image-v2 25)."""
 
 ROUTES = Routes(
     (
@@ -81,14 +141,7 @@ ROUTES = Routes(
         Call("POST", "/cache/clean", elsewhere.cache),
         Call("POST", "/cache/prune", elsewhere.cache),
         Call("GET", "/cache/nodes/{image_id}", elsewhere.cache),
-        Call("GET", "/metadefs/namespaces", elsewhere.namespaces),
-        Call("POST", "/metadefs/namespaces", elsewhere.add_namespace),
-        Call("GET", "/metadefs/resource_types", elsewhere.resource_types),
-        *(Call(method, NAMESPACE, elsewhere.no_namespace) for method in ("GET", "PUT", "DELETE")),
-        *(
-            Call(method, NAMESPACE + "/{rest:path}", elsewhere.no_namespace)
-            for method in ("GET", "POST", "PUT", "DELETE")
-        ),
+        *METADEFS,
     )
 )
 
@@ -132,13 +185,11 @@ class ImageApp:
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await self._api.tokens.caller(request.token)
-        beside = request.field(b"x-service-token")
-        service = await self._api.tokens.caller(beside) if beside else None
-        if caller is None or (beside and service is None):
+        caller = await authenticated(self._api.tokens, request)
+        if caller is None:
             raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
-        if service is not None:
-            caller = msgspec.structs.replace(caller, service_roles=service.roles, service=bool(service.roles))
+        if caller.service_roles:
+            caller = msgspec.structs.replace(caller, service=True)
         request.caller = caller
 
     async def _dispatch(self, request: Request, path: str) -> Response:

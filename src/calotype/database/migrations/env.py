@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from calotype.database.tables import metadata
+from calotype.database.metadef_tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

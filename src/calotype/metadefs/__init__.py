@@ -1,0 +1,1 @@
+"""Metadata definitions: what properties of images, flavors and volumes mean, told for people and their forms."""
