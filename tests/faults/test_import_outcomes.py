@@ -25,7 +25,8 @@ from calotype.jobs.sweeper import Sweeper
 from calotype.settings import Image as Limits
 from calotype.settings import Settings, Store
 from calotype.stores.fetch import Fetcher
-from tests.support.imports import (
+from tests.support.origin import Origin
+from tests.support.unserved import (
     CALLER,
     DATA,
     SHA512,
@@ -40,7 +41,6 @@ from tests.support.imports import (
     pieces,
     settings,
 )
-from tests.support.origin import Origin
 
 __all__ = ["mirror"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from calotype.settings import Settings
-from tests.support.imports import STORES, Mirror, State, asked_for, mirror, opened, settings
 from tests.support.mortal import Death, run
 from tests.support.postgres import Postgres
+from tests.support.unserved import STORES, Mirror, State, asked_for, mirror, opened, settings
 
 __all__ = ["mirror"]
 
