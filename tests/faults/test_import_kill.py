@@ -15,6 +15,7 @@ import pytest
 from tests.support.attacked import Site, eventually
 from tests.support.origin import DATA, Origin
 from tests.support.outcome import begin, ended, is_active, stage
+from tests.support.postgres import Postgres
 
 STORES = ["one", "two", "three"]
 SETTLED = 6.0
@@ -150,3 +151,41 @@ def pid_of(site: Site, holder: str) -> int:
             if os.readlink(each).endswith(holder):
                 return pid
     raise AssertionError("no worker holds the lock")
+
+
+def test_a_server_that_stops_in_order_gives_its_tasks_back(start: Start, configuration: Path) -> None:
+    """They go on after the next start at once, not when a lease runs out, and no attempt is lost."""
+    configuration.write_text(CONFIGURATION.replace("lease_seconds = 1", "lease_seconds = 60"))
+    site, origin = start("sqlite", configuration=configuration, options=("--workers", "2")), Origin()
+    images = import_five(site, origin)
+    assert site.status(images[3], "importing") == "importing"
+    for _ in range(2):
+        time.sleep(0.5)
+        site.server.stop()
+        site.server.start()
+    begun = time.monotonic()
+    for image in images:
+        is_active(ended(site, image, begun), DATA)
+    assert time.monotonic() - begun < 30
+    copies = (["two"], STORES, STORES, ["three"], STORES)
+    verify(site, images, dict(zip(images, copies, strict=True)))
+
+
+def test_a_database_that_is_away_for_a_while(start: Start, configuration: Path) -> None:
+    postgres, origin = Postgres(), Origin()
+    try:
+        site = start("postgresql", url=postgres.database(), configuration=configuration, options=("--workers", "2"))
+        images = import_five(site, origin)
+        time.sleep(0.5)
+        postgres.halt()
+        time.sleep(3)
+        postgres.resume()
+        assert eventually(lambda: site.server.client().get("/v2/images").status_code == 200, 15)
+        begun = time.monotonic()
+        for image in images:
+            is_active(ended(site, image, begun), DATA)
+        copies = (["two"], STORES, STORES, ["three"], STORES)
+        verify(site, images, dict(zip(images, copies, strict=True)))
+        site.server.kill()
+    finally:
+        postgres.stop()

@@ -2,118 +2,35 @@
 
 import asyncio
 import functools
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from calotype.access.tokens import Tokens
 from calotype.app import Parts
 from calotype.database import images as rows
 from calotype.database import loose
-from calotype.database.connect import connect
-from calotype.images.errors import Conflict, ImageNotFound, StorageUnavailable
-from calotype.images.hashes import Hashes
-from calotype.images.imports import Asked, Wanted
+from calotype.images.errors import Conflict, ImageNotFound
+from calotype.images.imports import Asked
 from calotype.images.model import LOCK, Image, Location, Task
 from calotype.images.patch import Operation
-from calotype.jobs.sweeper import Sweeper
-from calotype.settings import Image as Limits
-from calotype.settings import Settings, Store
+from calotype.settings import Store
 from calotype.stores.fetch import Fetcher
 from tests.support.origin import Origin
+from tests.support.scene import Act, Scene, the_image
 from tests.support.unserved import (
     CALLER,
     DATA,
-    SHA512,
     Mirror,
-    State,
-    Watched,
     asked_for,
     finished,
-    mirror,
     new_image,
-    opened,
     pieces,
     settings,
 )
 
-__all__ = ["mirror"]
-
 ALL = ["one", "two", "three"]
-WEB = {"one": Store(weight=1), "two": Store(), "web": Store(type="http", weight=9)}
-Act = Callable[[Parts], Awaitable[None]]
-
-
-class Scene:
-    """A service in this process. `acts` come before the transactions that they are named after, counted from 1."""
-
-    def __init__(self, chosen: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.settings = chosen
-        self.acts: dict[str, Act] = {}
-        self.parts: Parts
-        self._seen: dict[str, Any] = {}
-        monkeypatch.setattr("calotype.app.connect", lambda settings: Watched(connect(settings), self._before))
-
-    async def _before(self, name: str) -> None:
-        number = next(self._seen.setdefault(name, itertools.count(1)))
-        act = self.acts.pop(f"{name} {number}", None)
-        if act is not None:
-            await act(self.parts)
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Parts]:
-        async with opened(self.settings) as self.parts:
-            yield self.parts
-
-    def play(self, method: str, url: str = "", **wanted: Any) -> Task:
-        """Ask for an import and let a worker do it."""
-
-        async def played() -> Task:
-            async with self.opened() as parts:
-                await asked_for(parts, method, url, **wanted)
-                self._seen.clear()
-                return await finished(parts)
-
-        return asyncio.run(played())
-
-    def sweep(self) -> None:
-        """As the next start would."""
-
-        async def swept() -> None:
-            async with self.opened() as parts:
-                tokens = Tokens(parts.database, self.settings.identity)
-                await Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens).sweep()
-
-        asyncio.run(swept())
-
-    def state(self) -> State:
-        """What is kept in the end."""
-        self.sweep()
-        return State(self.settings)
-
-
-async def _the_image(parts: Parts) -> Image:
-    row = await parts.database.one(rows.LOCATED, {})
-    assert row is not None
-    return await parts.library.show(CALLER, row[0])
-
-
-@pytest.fixture
-def scene(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A service with three stores."""
-    return Scene(settings(tmp_path, url), monkeypatch)
-
-
-@pytest.fixture
-def with_web(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A service with two stores and one for URLs, which is preferred."""
-    chosen = settings(tmp_path, url, WEB)
-    return Scene(msgspec.structs.replace(chosen, image=Limits(show_locations=True)), monkeypatch)
 
 
 def broken(store: str) -> Act:
@@ -143,7 +60,7 @@ def test_stores_that_fail_do_not_take_the_others_with_them(scene: Scene, bad: li
     state.is_whole([each for each in ALL if each not in bad])
 
 
-def test_if_all_stores_fail_the_image_is_queued(scene: Scene) -> None:
+def test_if_all_stores_failthe_image_is_queued(scene: Scene) -> None:
     async def breaks(parts: Parts) -> None:
         for store in ALL:
             await broken(store)(parts)
@@ -166,7 +83,7 @@ def test_a_copy_whose_source_was_taken_away_keeps_what_it_copied(scene: Scene, b
     """The first copy stands alone when the second one fails: it is not to be undone."""
 
     async def takes_source(parts: Parts) -> None:
-        image = await _the_image(parts)
+        image = await the_image(parts)
         await broken("three")(parts)
         await parts.locations.remove_from_store(CALLER, "one", image.id)
 
@@ -201,7 +118,7 @@ def test_an_image_deleted_meanwhile_is_gone_with_all_its_data(
     async def played() -> Task:
         async with scene.opened() as parts:
             images.append(await asked_for(parts, method, mirror.url, stores=["two"]))
-            scene._seen.clear()
+            scene.forget()
             scene.acts[moment] = deletes
             task = await finished(parts)
             with pytest.raises(ImageNotFound):
@@ -249,7 +166,7 @@ def test_an_upload_that_was_given_up_never_becomes_an_images(scene: Scene) -> No
 
 def test_an_image_that_was_deactivated_meanwhile_stays_so(scene: Scene) -> None:
     async def deactivates(parts: Parts) -> None:
-        image = await _the_image(parts)
+        image = await the_image(parts)
         assert image.status == "active"
         await parts.library.deactivate(CALLER, image.id)
 
@@ -265,7 +182,7 @@ def test_an_image_that_was_deactivated_meanwhile_stays_so(scene: Scene) -> None:
 @pytest.mark.parametrize("moment", ["place 1", "store 1", "_end 1"])
 def test_a_copy_of_an_image_that_is_deactivated_meanwhile(scene: Scene, moment: str) -> None:
     async def deactivates(parts: Parts) -> None:
-        await parts.library.deactivate(CALLER, (await _the_image(parts)).id)
+        await parts.library.deactivate(CALLER, (await the_image(parts)).id)
 
     scene.acts[moment] = deactivates
     task = scene.play("copy-image", stores=["two", "three"])
@@ -360,67 +277,6 @@ def test_whoever_waits_for_a_task_is_given_no_other_data(with_web: Scene, mirror
 
     assert asyncio.run(played()).status == "success"
     with_web.state().is_whole(["two"])
-
-
-def test_a_location_with_another_hash_does_not_survive_an_import(with_web: Scene, mirror: Mirror) -> None:
-    """Its store is preferred: whoever downloads would get its data."""
-
-    async def played() -> tuple[str, list[Location]]:
-        async with with_web.opened() as parts:
-            image_id = await new_image(parts)
-            expected = Hashes("sha512", "0" * 128)
-            await parts.locations.add(Asked(CALLER, "req", {}), image_id, mirror.url, expected)
-            task = await finished(parts)
-            assert task.status == "failure"
-            assert "hash" in task.message
-            image = await parts.library.show(CALLER, image_id)
-            assert image.status == "queued"
-            await parts.transfer.stage(CALLER, image_id, pieces(), None)
-            return image_id, image.locations
-
-    image_id, _ = asyncio.run(played())
-
-    async def imported() -> Image:
-        async with with_web.opened() as parts:
-            method = {"name": "glance-direct"}
-            await parts.imports.start(Asked(CALLER, "req", {"method": method}), image_id, Wanted(method, ["one"]))
-            await parts.worker.open()
-            async with asyncio.timeout(20):
-                while (image := await parts.library.show(CALLER, image_id)).properties.get(LOCK):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
-            await parts.worker.close()
-            return image
-
-    image = asyncio.run(imported())
-    assert (image.status, [each.store for each in image.locations]) == ("active", ["one"])
-
-
-@pytest.mark.parametrize("hashed", [True, False])
-def test_a_location_that_is_there_is_not_undone_by_a_second_attempt(
-    with_web: Scene, mirror: Mirror, hashed: bool
-) -> None:
-    """The worker dies after the image became active; then the web server is gone."""
-
-    async def vanishes(parts: Parts) -> None:
-        raise StorageUnavailable("the database is away")
-
-    async def played() -> tuple[Task, Image]:
-        async with with_web.opened() as parts:
-            image_id = await new_image(parts)
-            expected = Hashes("sha512", SHA512) if hashed else None
-            await parts.locations.add(Asked(CALLER, "req", {}), image_id, mirror.url, expected)
-            with_web.acts["_end 1"] = vanishes
-
-            async def deactivates(parts: Parts) -> None:
-                await parts.library.deactivate(CALLER, image_id)
-
-            with_web.acts["put_back 1"] = deactivates
-            return await finished(parts), await parts.library.show(CALLER, image_id)
-
-    task, image = asyncio.run(played())
-    assert (task.status, task.attempts) == ("success", 2)
-    assert image.status == "deactivated"
-    assert image.os_hash_value == SHA512
 
 
 def test_a_store_that_is_not_configured_any_more(scene: Scene) -> None:

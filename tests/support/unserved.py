@@ -3,14 +3,12 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from calotype.access.caller import Caller
@@ -21,24 +19,26 @@ from calotype.database.engine import Database
 from calotype.database.statements import Statement, Work
 from calotype.images.imports import Asked, Wanted
 from calotype.images.model import Image, Task
-from calotype.settings import Imports, Settings, Store, Uris
+from calotype.settings import Imports, Plugins, Settings, Store, Uris
 
 DATA = bytes(512) + random.Random(7).randbytes(1_500_000)
 SHA512 = hashlib.sha512(DATA).hexdigest()
 CALLER = Caller(user_id="user", project_id="project", roles=frozenset(("admin", "manager", "member", "reader")))
 STORES = {"one": Store(), "two": Store(), "three": Store()}
+NO_PLUGINS = Plugins()
 _TASKS = Statement(select(*tables.tasks.c))
 _LOOSE = Statement(select(*tables.loose_data.c))
 
 
-def settings(directory: Path, url: str, stores: dict[str, Store] = STORES) -> Settings:
+def settings(directory: Path, url: str, stores: dict[str, Store] = STORES, plugins: Plugins = NO_PLUGINS) -> Settings:
     """Of a service that may read from this host."""
     return Settings(
         data=str(directory),
         database=url,
         stores=stores,
+        plugins=plugins,
         imports=Imports(methods=("glance-direct", "web-download", "copy-image", "glance-download")),
-        uris=Uris(allowed_ports=(), allowed_networks=("127.0.0.0/8",), connect_seconds=5, read_seconds=5),
+        uris=Uris(allowed_ports=(), allowed_networks=("127.0.0.0/8",), connect_seconds=2, read_seconds=2),
     )
 
 
@@ -181,13 +181,3 @@ class _Answers(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def mirror() -> Iterator[Mirror]:
-    """A web server that has the data."""
-    server = Mirror()
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()

@@ -54,13 +54,13 @@ class Sweeper:
             dead = self._holder.dead()
             partials = [(name, each) for name, store in self._shelf.all() for each in await store.partials()]
             rows = await self._database.all(loose.LIST, {})
-            removed = [
-                await self._remove(Location(store, name), image_id)
+            stuck = {
+                holder
                 for store, name, image_id, holder, seen_at in rows
                 if not self._holder.lives(image_id, holder, seen_at)
-            ]
-            if all(removed):
-                self._holder.bury(dead)
+                and not await self._remove(Location(store, name), image_id)
+            }
+            self._holder.bury([each for each in dead if each not in stuck])
             # A row is there before its file, so a file without one is nobody's.
             for place in {*partials} - {(store, name) for store, name, *_ in rows}:
                 await self._discard(*place)
