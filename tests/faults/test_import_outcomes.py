@@ -3,11 +3,13 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from calotype.access.tokens import Tokens
 from calotype.app import Parts
 from calotype.database import images as rows
 from calotype.database import loose
@@ -15,6 +17,7 @@ from calotype.images.errors import Conflict, ImageNotFound
 from calotype.images.imports import Asked
 from calotype.images.model import LOCK, Image, Location, Task
 from calotype.images.patch import Operation
+from calotype.jobs.sweeper import Sweeper
 from calotype.settings import Store
 from calotype.stores.fetch import Fetcher
 from tests.support.origin import Origin
@@ -356,3 +359,20 @@ def test_the_address_that_was_judged_is_the_one_that_is_read(
     assert task.status == "success"
     assert names.answers == [["127.0.0.2"]]
     scene.state().is_whole(["one"])
+
+
+def test_a_store_that_is_away_does_not_keep_the_others_from_being_swept(scene: Scene) -> None:
+    async def swept() -> list[Path]:
+        async with scene.opened() as parts:
+            image_id = await new_image(parts)
+            left = Location("one", f"{image_id}.9")
+            path = parts.shelf["one"].path(left.name)
+            assert path is not None
+            path.write_bytes(b"left over")
+            await parts.database.write(loose.add, image_id, [left])
+            await broken("two")(parts)
+            tokens = Tokens(parts.database, scene.settings.identity)
+            await Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens).sweep()
+            return [each for each in path.parent.iterdir() if each.is_file()]
+
+    assert asyncio.run(swept()) == []

@@ -52,7 +52,7 @@ class Sweeper:
         try:
             # Whoever dies after this look is left to the next round: his last uploads may be missing from the list.
             dead = self._holder.dead()
-            partials = [(name, each) for name, store in self._shelf.all() for each in await store.partials()]
+            partials = [each for name in dict(self._shelf.all()) for each in await self._partials(name)]
             rows = await self._database.all(loose.LIST, {})
             stuck = {
                 holder
@@ -68,6 +68,14 @@ class Sweeper:
             await self._tokens.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
+
+    async def _partials(self, store: str) -> list[tuple[str, str]]:
+        """Unfinished data in one store; a store that is away does not keep the others from being swept."""
+        try:
+            return [(store, name) for name in await self._shelf[store].partials()]
+        except ImageError as error:
+            log.warning("store %s is not swept for now: %s", store, error)
+            return []
 
     async def _remove(self, location: Location, image_id: str) -> bool:
         """Whether it worked; data that cannot be removed does not keep the rest from it."""
