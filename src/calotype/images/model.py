@@ -44,6 +44,11 @@ class Location(msgspec.Struct, frozen=True):
     name: str
     metadata: dict[str, Any] = {}
 
+    @property
+    def owned(self) -> bool:
+        """Whether the data is this service's own: other people's has a URL for a name, and many images may have it."""
+        return "://" not in self.name
+
 
 class Image(msgspec.Struct):
     """One image as it is kept; the fields are in the order of the columns of `database.tables.images`.
