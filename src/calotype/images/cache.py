@@ -37,7 +37,7 @@ class Cache:
         self.stall_seconds = settings.cache.stall_seconds
         self._stores = settings.cache.stores
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="cache")
-        self._fillings: set[asyncio.Task[None]] = set()
+        self._fillings: dict[Name, tuple[asyncio.Task[None], asyncio.Event]] = {}
 
     async def open(self) -> None:
         """Make the directories and put them in order; a cache that cannot be used does not stop the service."""
@@ -54,9 +54,10 @@ class Cache:
 
     async def close(self) -> None:
         """Give up what is being filled."""
-        for task in self._fillings:
+        tasks = [task for task, _ in self._fillings.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._fillings, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._threads.shutdown()
 
     def find(self, image: Image) -> Data | None:
@@ -76,12 +77,11 @@ class Cache:
         name = name_of(image)
         if name is None or image.status != "active" or not self._slow(data):
             return data
-        if len(self._fillings) < FILLINGS:
+        if name not in self._fillings and len(self._fillings) < FILLINGS:
             begun = asyncio.Event()
-            task = asyncio.create_task(self._fill_behind(name, image, data, begun))
-            self._fillings.add(task)
-            task.add_done_callback(self._fillings.discard)
-            await begun.wait()
+            self._fillings[name] = asyncio.create_task(self._fill_behind(name, image, data, begun)), begun
+        if name in self._fillings:
+            await self._fillings[name][1].wait()
         return data._replace(path=None, read=self._reader(name, data.read)) if self.copies.started(name) else data
 
     def _slow(self, data: Data) -> bool:
@@ -114,6 +114,7 @@ class Cache:
             log.exception("image %s is not cached", image.id)
         finally:
             begun.set()
+            del self._fillings[name]
 
     async def fetch(self, image: Image, data: Data) -> bool:
         """Have a copy; False if another worker is at it, or there is no room now.
