@@ -11,6 +11,7 @@ from calotype.settings import Settings
 from calotype.settings import Store as Configured
 from calotype.stores import shelf
 from calotype.stores.base import Store
+from calotype.stores.fetch import Fetcher
 from calotype.stores.local import LocalStore
 
 
@@ -57,9 +58,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> list[SlowStore]:
     made: list[SlowStore] = []
     usual = shelf._made
 
-    def make(name: str, configured: Configured, settings: Settings) -> Store:
+    def make(name: str, configured: Configured, settings: Settings, fetcher: Fetcher) -> Store:
         if name != "slow":
-            return usual(name, configured, settings)
+            return usual(name, configured, settings, fetcher)
         made.append(SlowStore(settings.directory / name))
         return made[-1]
 

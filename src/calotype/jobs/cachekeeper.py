@@ -96,6 +96,7 @@ class CacheKeeper:
 
     async def sweep(self, cache: Cache) -> None:
         """Remove leftovers, and copies of images that were deleted or have other data now."""
+        await asyncio.to_thread(cache.copies.open)
         with cache.copies.sweeping(SWEEP / 2) as wanted:
             if not wanted:
                 return
