@@ -25,6 +25,8 @@ from calotype.api.wire import STATUS, Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
 from calotype.images import schema_properties
+from calotype.images.cache import Cache
+from calotype.images.cached import CachedImages
 from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
 from calotype.images.imports import Imports
@@ -35,6 +37,7 @@ from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
+from calotype.jobs.cachekeeper import CacheKeeper
 from calotype.jobs.imports import ImportJob
 from calotype.jobs.locations import LocationJob
 from calotype.jobs.preparation import Preparation
@@ -75,11 +78,13 @@ class Parts(NamedTuple):
     queue: Queue
     worker: Worker
     schema: SchemaProperties | None
+    cache: Cache | None
+    cached: CachedImages
 
     @property
     def living(self) -> list["Part"]:
         """Those that have to be opened, in order."""
-        return [self.database, self.fetcher, self.shelf, self.holder]
+        return [self.database, self.fetcher, self.shelf, self.holder, *([self.cache] if self.cache else [])]
 
 
 def assemble(settings: Settings) -> Parts:
@@ -92,10 +97,11 @@ def assemble(settings: Settings) -> Parts:
     intake = Intake(database, shelf)
     schema = schema_properties.load(settings.image)
     protected = protections.load(settings.image, policy)
-    library = Library(database, policy, intake, settings.image, protected, schema)
+    cache = Cache(settings) if settings.cache.directory else None
+    library = Library(database, policy, intake, settings.image, protected, schema, cache)
     sharing = Sharing(database, library, policy, settings.image)
     certificates = settings.signature.certificates
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
+    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates, cache)
     queue = Queue(database, holder.id, settings.jobs)
     sources = Sources(fetcher, settings.imports)
     preparation = Preparation(settings.plugins, settings.image, holder.scratch)
@@ -125,6 +131,8 @@ def assemble(settings: Settings) -> Parts:
         queue,
         worker,
         schema,
+        cache,
+        CachedImages(library, policy, cache),
     )
 
 
@@ -135,6 +143,7 @@ def build(settings: Settings) -> ASGIApp:
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
     assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
+    keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, parts.library, deprecated)
@@ -145,7 +154,7 @@ def build(settings: Settings) -> ASGIApp:
     app: ASGIApp = Mounts(compute, image, identity, health)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
-    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, deprecated])
+    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, keeper, deprecated])
 
 
 class Part(Protocol):

@@ -13,6 +13,7 @@ from calotype.database import images as rows
 from calotype.database import listing as lists
 from calotype.database.engine import Database
 from calotype.images import attributes
+from calotype.images.cache import Cache
 from calotype.images.errors import (
     Forbidden,
     ImageNotFound,
@@ -46,6 +47,7 @@ class Library:
         limits: Limits,
         protections: Protections | None = None,
         schema: SchemaProperties | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self._database = database
         self._policy = policy
@@ -53,6 +55,7 @@ class Library:
         self._limits = limits
         self.protections = protections
         self._schema = schema
+        self._cache = cache
 
     async def show(self, caller: Caller, image_id: str) -> Image:
         """The image, or ImageNotFound. One statement."""
@@ -191,6 +194,8 @@ class Library:
         image = await self._database.write(rows.remove, image_id, caller.project_id or "", guarded)
         # The image is gone whatever the stores say; what they cannot remove now is loose, and the sweeper tries again.
         await self._intake.erase(rows.data_of(image))
+        if self._cache is not None:
+            await self._cache.forget(image_id)
 
     async def tag(self, caller: Caller, image_id: str, tag: str) -> None:
         """Add a tag; nothing changes but `updated_at` if the image has it."""
