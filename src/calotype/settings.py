@@ -22,6 +22,15 @@ IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-downloa
 OWN_SERVICES = ("keystone", "glance", "nova")
 """Names of this service's own entries in the service catalogue."""
 
+_SIZE = re.compile(r"([0-9]{1,18})\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
+_UNITS = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
+_URLS = (
+    "public_endpoint",
+    "identity.public_endpoint",
+    "compute.link_prefix",
+    "compute.image_link_prefix",
+    "keystone.url",
+)
 _STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -207,6 +216,71 @@ class Cache(Section, frozen=True):
     """The stores that are read through it; empty: those whose data is no file of this host."""
 
 
+class Quota(Section, frozen=True):
+    """What a project may have (spec: image-v2 5). The four limits count as Keystone's of the same names do."""
+
+    storage: int | str = "0"
+    """Image data per project: bytes, or a number with B, KB, MB, GB or TB (of 1024); 0 is off. Unused with
+    `keystone_limits`."""
+    image_size_total: int = -1
+    """MiB of image data per project; 0 is none, negative is unlimited."""
+    image_stage_total: int = -1
+    """MiB staged for imports per project; 0 is none, negative is unlimited."""
+    image_count_total: int = -1
+    """Images per project; 0 is none, negative is unlimited."""
+    image_count_uploading: int = -1
+    """Images per project that data is on its way to; 0 is none, negative is unlimited."""
+    keystone_limits: bool = False
+    """Ask Keystone for the four limits of each project (unified limits) instead of taking them from here."""
+    cache_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """How long a project's limits count before Keystone is asked again."""
+    stale_seconds: Annotated[float, msgspec.Meta(ge=0)] = 900.0
+    """How long they go on counting when Keystone cannot be asked; after that what needs them is answered with 503."""
+
+    @property
+    def storage_bytes(self) -> int | None:
+        """The storage quota in bytes, None if it is off; raises SettingsError."""
+        match = _SIZE.fullmatch(str(self.storage).strip())
+        if match is None:
+            raise SettingsError(f"quota.storage: {self.storage!r} is no size; write a number with B, KB, MB, GB or TB")
+        return int(match[1]) * _UNITS[(match[2] or "").upper()] or None
+
+
+class Keystone(Section, frozen=True):
+    """The Keystone that serves limits, and the user that Calotype asks it as."""
+
+    url: str = ""
+    """Its URL, for example https://keystone.example/v3."""
+    username: str = ""
+    """The user, who reads the limits of all projects: the role reader for the system, or service in `project`."""
+    password: str = ""
+    """Its password; better given as CALOTYPE_KEYSTONE_PASSWORD."""
+    user_domain: str = "Default"
+    """The name of the user's domain."""
+    project: str = ""
+    """The name of the project that it acts in; empty: the system as a whole."""
+    project_domain: str = "Default"
+    """The name of the project's domain."""
+    endpoint_id: str = ""
+    """The endpoint of the image service, whose service and region the limits are registered for; empty: look for it."""
+    service_type: str = "image"
+    """The type of the service to look for."""
+    service_name: str = ""
+    """The name of the service to look for; empty: any."""
+    region: str = ""
+    """The region of the endpoint to look for; empty: any."""
+    interface: Literal["public", "internal", "admin"] = "public"
+    """The interface of the endpoint to look for."""
+    certificates: str = ""
+    """PEM file of the authorities that Keystone's certificate is checked against; empty: those of the system."""
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    """How long one question to it may take."""
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Keystone(url={self.url!r}, username={self.username!r})"
+
+
 class Identity(Section, frozen=True):
     """The built-in identity (spec: identity-and-huawei A)."""
 
@@ -304,6 +378,8 @@ class Settings(Section, frozen=True):
     signature: Signature = Signature()
     jobs: Jobs = Jobs()
     cache: Cache = Cache()
+    quota: Quota = Quota()
+    keystone: Keystone = Keystone()
     identity: Identity = Identity()
     uris: Uris = Uris()
     log: Log = Log()
@@ -371,7 +447,7 @@ def _checked(settings: Settings) -> Settings:
         _ = urlsplit(settings.database_url).port
     except ValueError as error:
         raise SettingsError(f"database: not a URL: {error}") from None
-    for name in ("public_endpoint", "identity.public_endpoint", "compute.link_prefix", "compute.image_link_prefix"):
+    for name in _URLS:
         value: Any = settings
         for step in name.split("."):
             value = getattr(value, step)
@@ -385,10 +461,23 @@ def _checked(settings: Settings) -> Settings:
     _check_uris(settings.uris)
     _check_stores(settings)
     _check_catalog(settings)
+    _check_quota(settings)
     for method in settings.imports.methods:
         if method not in IMPORT_METHODS:
             raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")
     return settings
+
+
+def _check_quota(settings: Settings) -> None:
+    _ = settings.quota.storage_bytes
+    if not settings.quota.keystone_limits:
+        return
+    for name in ("url", "username", "password"):
+        if not getattr(settings.keystone, name):
+            raise SettingsError(f"quota.keystone_limits: keystone.{name} has to be set, too")
+    keystone = settings.keystone
+    if not (keystone.endpoint_id or keystone.service_type or keystone.service_name):
+        raise SettingsError("quota.keystone_limits: keystone.endpoint_id, service_type or service_name has to be set")
 
 
 def _check_stores(settings: Settings) -> None:
