@@ -25,16 +25,20 @@ from calotype.api.wire import STATUS, Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
 from calotype.images import schema_properties
+from calotype.images.cache import Cache
+from calotype.images.cached import CachedImages
 from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
 from calotype.images.imports import Imports
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.quota import Quotas
 from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
+from calotype.jobs.cachekeeper import CacheKeeper
 from calotype.jobs.imports import ImportJob
 from calotype.jobs.locations import LocationJob
 from calotype.jobs.preparation import Preparation
@@ -62,6 +66,7 @@ class Parts(NamedTuple):
     database: Database
     shelf: Shelf
     holder: Holder
+    quotas: Quotas
     policy: Policy
     intake: Intake
     library: Library
@@ -75,11 +80,14 @@ class Parts(NamedTuple):
     queue: Queue
     worker: Worker
     schema: SchemaProperties | None
+    cache: Cache | None
+    cached: CachedImages
 
     @property
     def living(self) -> list["Part"]:
         """Those that have to be opened, in order."""
-        return [self.database, self.fetcher, self.shelf, self.holder]
+        cache = [self.cache] if self.cache else []
+        return [self.database, self.fetcher, self.shelf, self.holder, self.quotas, *cache]
 
 
 def assemble(settings: Settings) -> Parts:
@@ -90,28 +98,31 @@ def assemble(settings: Settings) -> Parts:
     holder = Holder(database, settings.directory)
     policy = Policy()
     intake = Intake(database, shelf)
+    quotas = Quotas(database, settings)
     schema = schema_properties.load(settings.image)
     protected = protections.load(settings.image, policy)
-    library = Library(database, policy, intake, settings.image, protected, schema)
+    cache = Cache(settings) if settings.cache.directory else None
+    library = Library(database, policy, intake, settings.image, quotas, protected, schema, cache)
     sharing = Sharing(database, library, policy, settings.image)
     certificates = settings.signature.certificates
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
+    transfer = Transfer(library, shelf, intake, holder, settings.image, quotas, certificates, cache)
     queue = Queue(database, holder.id, settings.jobs)
     sources = Sources(fetcher, settings.imports)
     preparation = Preparation(settings.plugins, settings.image, holder.scratch)
     importing = ImportJob(
-        database, shelf, intake, holder, queue, sources, preparation, settings.image, certificates, protected
+        database, shelf, intake, holder, queue, sources, preparation, settings.image, quotas, certificates, protected
     )
-    locating = LocationJob(database, shelf, queue, settings.image)
+    locating = LocationJob(quotas, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)
-    imports = Imports(database, library, shelf, fetcher.uris, settings.imports, worker.wake)
-    locations = Locations(database, library, shelf, intake, policy, fetcher.uris, settings.image, worker.wake)
+    imports = Imports(quotas, library, shelf, fetcher.uris, settings.imports, worker.wake)
+    locations = Locations(quotas, library, shelf, intake, policy, fetcher.uris, settings.image, worker.wake)
     tasks = Tasks(database, library)
     return Parts(
         database,
         shelf,
         holder,
+        quotas,
         policy,
         intake,
         library,
@@ -125,6 +136,8 @@ def assemble(settings: Settings) -> Parts:
         queue,
         worker,
         schema,
+        cache,
+        CachedImages(library, policy, cache),
     )
 
 
@@ -135,6 +148,7 @@ def build(settings: Settings) -> ASGIApp:
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
     assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
+    keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, parts.library, deprecated)
@@ -145,7 +159,7 @@ def build(settings: Settings) -> ASGIApp:
     app: ASGIApp = Mounts(compute, image, identity, health)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
-    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, deprecated])
+    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, keeper, deprecated])
 
 
 class Part(Protocol):

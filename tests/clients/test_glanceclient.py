@@ -11,6 +11,7 @@ from glanceclient.v2.client import Client
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
+from tests.support.attacked import eventually
 from tests.support.commands import Command, os_variables
 from tests.support.server import Server
 from tests.support.servers import Servers
@@ -187,3 +188,26 @@ def test_the_glance_command(sqlite_server: Server, home: Path, tmp_path: Path) -
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def test_the_cache(servers: Servers) -> None:
+    server = servers.get("sqlite", "image-cache.toml")
+    glance, admin = client(server), client(server, "admin")
+    admin.cache.clear("both")
+    made = glance.images.create(name="cached", disk_format="raw", container_format="bare")
+    with pytest.raises(exc.HTTPBadRequest):
+        admin.cache.queue(made.id)
+    glance.images.upload(made.id, io.BytesIO(b"some data"))
+    with pytest.raises(exc.HTTPForbidden):
+        glance.cache.queue(made.id)
+    admin.cache.queue(made.id)
+    assert eventually(lambda: bool(admin.cache.list()["cached_images"]), 10)
+    (entry,) = admin.cache.list()["cached_images"]
+    assert (entry["image_id"], entry["size"]) == (made.id, 9)
+    admin.cache.clean()
+    assert admin.cache.prune() == {"total_files_pruned": 0, "total_bytes_pruned": 0}
+    with pytest.raises(exc.HTTPConflict):
+        admin.cache.list_cached_nodes(made.id)
+    admin.cache.delete(made.id)
+    assert admin.cache.list()["cached_images"] == []
+    glance.images.delete(made.id)

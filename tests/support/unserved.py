@@ -67,7 +67,7 @@ class Watched:
 
     async def write(self, work: Callable[..., Work], *arguments: Any) -> Any:
         """As the database's own."""
-        await self._before(work.__name__)
+        await self._before(work(*arguments).__name__)  # which may be wrapped; nothing runs before it is asked for
         return await self._database.write(work, *arguments)
 
 

@@ -1,7 +1,7 @@
 """Every story in this folder, request by request, against a running server on each database.
 
-A story is a gabbi file. A first line `# configuration: NAME.toml` has it served by a server started with that file of
-`configurations/`, on SQLite. Each story begins with an empty catalogue; the variables it may use are listed in
+A story is a gabbi file. A first line `# configuration: NAME.toml` has it served by servers started with that file of
+`configurations/`. Each story begins with an empty catalogue; the variables it may use are listed in
 `Server.environment`. A story whose earlier requests were not selected runs them first.
 """
 
@@ -43,9 +43,8 @@ def steps() -> list[Step]:
     for database in ("sqlite", "postgresql"):
         for story in sorted(FOLDER.glob("*.yaml")):
             configuration = configuration_of(story)
-            if configuration is None or database == "sqlite":
-                names = [str(each.get("name", "")) for each in load(story)["tests"]]
-                found += [Step(database, configuration, story, number, name) for number, name in enumerate(names, 1)]
+            names = [str(each.get("name", "")) for each in load(story)["tests"]]
+            found += [Step(database, configuration, story, number, name) for number, name in enumerate(names, 1)]
     return found
 
 

@@ -87,6 +87,7 @@ _ADMIN_ONLY = (
     "cache_delete",
     "cache_clean",
     "cache_prune",
+    "list_cached_nodes",
     "metadef_admin",
     "add_metadef_namespace",
     "modify_metadef_namespace",

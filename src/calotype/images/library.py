@@ -13,6 +13,7 @@ from calotype.database import images as rows
 from calotype.database import listing as lists
 from calotype.database.engine import Database
 from calotype.images import attributes
+from calotype.images.cache import Cache
 from calotype.images.errors import (
     Forbidden,
     ImageNotFound,
@@ -24,6 +25,7 @@ from calotype.images.errors import (
 from calotype.images.intake import Intake
 from calotype.images.model import Filter, Image, Listing, keepable, now
 from calotype.images.patch import authorize_visibility
+from calotype.images.quota import Quotas
 from calotype.images.schema_properties import SchemaProperties
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
@@ -44,15 +46,19 @@ class Library:
         policy: Policy,
         intake: Intake,
         limits: Limits,
+        quotas: Quotas,
         protections: Protections | None = None,
         schema: SchemaProperties | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self._database = database
         self._policy = policy
         self._intake = intake
         self._limits = limits
+        self._quotas = quotas
         self.protections = protections
         self._schema = schema
+        self._cache = cache
 
     async def show(self, caller: Caller, image_id: str) -> Image:
         """The image, or ImageNotFound. One statement."""
@@ -126,8 +132,12 @@ class Library:
             attributes.refuse_out_of_range(name, value)
         attributes.check_tag_quota(image.tags, self._limits)
         attributes.check_property_quota(image.properties, self._limits)
-        created: Image = await self._database.write(rows.create, image)
+        created: Image = await self._quotas.write(lambda gate: rows.create(image, gate.create))
         return self.shown(caller, created)
+
+    async def usage(self, caller: Caller) -> dict[str, tuple[int, int]]:
+        """Limit and usage of the caller's project by resource (image-v2 20); empty if there are no such limits."""
+        return await self._quotas.usage(caller.project_id)
 
     async def change(
         self,
@@ -191,6 +201,8 @@ class Library:
         image = await self._database.write(rows.remove, image_id, caller.project_id or "", guarded)
         # The image is gone whatever the stores say; what they cannot remove now is loose, and the sweeper tries again.
         await self._intake.erase(rows.data_of(image))
+        if self._cache is not None:
+            await self._cache.forget(image_id)
 
     async def tag(self, caller: Caller, image_id: str, tag: str) -> None:
         """Add a tag; nothing changes but `updated_at` if the image has it."""

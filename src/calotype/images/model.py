@@ -47,6 +47,11 @@ class Location(msgspec.Struct, frozen=True):
     name: str
     metadata: dict[str, Any] = {}
 
+    @property
+    def owned(self) -> bool:
+        """Whether the data is this service's own: other people's has a URL for a name, and many images may have it."""
+        return "://" not in self.name
+
 
 class Image(msgspec.Struct):
     """One image as it is kept; the fields are in the order of the columns of `database.tables.images`.
@@ -85,6 +90,11 @@ class Image(msgspec.Struct):
     staged: Location | None = None
     reserved: int = 0
     share: MemberStatus | None = None
+
+    @property
+    def charged(self) -> int:
+        """What counts against the owner's storage quota: the size once for each location, and what is reserved."""
+        return (self.size or 0) * len(self.locations) + self.reserved
 
 
 class Membership(msgspec.Struct):

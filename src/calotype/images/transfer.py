@@ -6,17 +6,19 @@ before the row that refers to it, and writes only the columns that are its own.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from calotype.access.caller import Caller
 from calotype.database import uploads
-from calotype.database.engine import Database
+from calotype.database.statements import Work
 from calotype.images import attributes, signature
+from calotype.images.cache import Cache
+from calotype.images.data import Data, Read
 from calotype.images.errors import (
     Conflict,
     Forbidden,
@@ -29,6 +31,7 @@ from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image, Location, Status, keepable, named, now
+from calotype.images.quota import Gate, Quotas
 from calotype.images.stream import Bounds, Examination
 from calotype.settings import Image as Limits
 from calotype.stores.shelf import Shelf
@@ -37,12 +40,13 @@ from calotype.stores.uris import UriRefused
 log = logging.getLogger("calotype.transfer")
 
 
-class Data(NamedTuple):
-    """Data to send: `size` bytes, as a file of this host if there is one, and piece by piece from `start` to `stop`."""
+class Kind(NamedTuple):
+    """What an upload and a staging differ in as they begin."""
 
-    size: int
-    path: Path | None
-    read: Callable[[int, int], AsyncGenerator[bytes]]
+    rule: str
+    store: str
+    start: Callable[[Image], Image]
+    admit: Callable[[Gate, Image], Work]
 
 
 class Transfer:
@@ -50,21 +54,23 @@ class Transfer:
 
     def __init__(
         self,
-        database: Database,
         library: Library,
         shelf: Shelf,
         intake: Intake,
         holder: Holder,
         limits: Limits,
+        quotas: Quotas,
         certificates: str = "",
+        cache: Cache | None = None,
     ) -> None:
-        self._database = database
         self._library = library
         self._shelf = shelf
         self._intake = intake
         self._holder = holder
         self._limits = limits
+        self._quotas = quotas
         self._certificates = certificates
+        self._cache = cache
 
     async def upload(
         self,
@@ -80,43 +86,47 @@ class Transfer:
         StorageUnavailable, Gone; whatever `chunks` raises when the client vanishes goes through. After any of them
         the image is queued again and nothing of the data is left.
         """
-        async with self._writing(caller, image_id, "upload_image", store or self._shelf.default, _start_upload) as (
-            image,
-            location,
-        ):
-            verifier = await asyncio.to_thread(signature.verifier, image, self._certificates)
-            examination = Examination(image, self._limits, verifier)
-            bounds = Bounds(declared, self._limits.size_cap)
-            received = await self._intake.examine(location, chunks, bounds, examination)
-            await self._database.write(uploads.finish, image_id, location, received)
+        kind = Kind("upload_image", store or self._shelf.default, _start_upload, Gate.upload)
+        async with self._writing(caller, image_id, kind, declared) as (image, location, bounds):
+            async with self._intake.while_there(image_id):
+                verifier = await asyncio.to_thread(signature.verifier, image, self._certificates)
+                examination = Examination(image, self._limits, verifier)
+                received = await self._intake.examine(location, chunks, bounds, examination)
+            await self._quotas.write(lambda gate: uploads.finish(image_id, location, received, gate.uploaded))
 
     async def stage(self, caller: Caller, image_id: str, chunks: AsyncIterator[bytes], declared: int | None) -> None:
         """Keep data for an import to come (spec: image-v2 12.3); raises as `upload`."""
-        async with self._writing(caller, image_id, "modify_image", self._shelf.default, _start_staging) as (
-            _,
-            location,
-        ):
-            size = await self._intake.keep(location, chunks, Bounds(declared, self._limits.size_cap))
-            await self._database.write(uploads.finish_staging, image_id, location, size)
+        kind = Kind("modify_image", self._shelf.default, _start_staging, Gate.stage)
+        async with self._writing(caller, image_id, kind, declared) as (_, location, bounds):
+            async with self._intake.while_there(image_id):
+                size = await self._intake.keep(location, chunks, bounds)
+            await self._quotas.write(lambda gate: uploads.finish_staging(image_id, location, size, gate.staged))
 
     @asynccontextmanager
     async def _writing(
-        self, caller: Caller, image_id: str, rule: str, store: str, start: Callable[[Image], Image]
-    ) -> AsyncIterator[tuple[Image, Location]]:
+        self, caller: Caller, image_id: str, kind: Kind, declared: int | None
+    ) -> AsyncIterator[tuple[Image, Location, Bounds]]:
         """Begin to write; whatever goes wrong then, also with an outcome that nobody learnt, ends as it should.
 
         Giving up is safe in each case: it does nothing to data that an image has taken.
         """
         if not keepable(image_id):
             raise ImageNotFound(image_id)
-        guarded = self._library.guarded(caller, rule, start)
+
+        def start(image: Image) -> Image:
+            started = kind.start(image)
+            Bounds(None, self._limits.size_cap).check(declared or 0)
+            return msgspec.structs.replace(started, reserved=declared or 0)
+
+        guarded = self._library.guarded(caller, kind.rule, start)
+        project, holder = caller.project_id or "", self._holder.id
         with self._holder.writing(image_id):
-            image: Image = await self._database.write(
-                uploads.begin, image_id, caller.project_id or "", self._holder.id, store, guarded
+            image, rest = await self._quotas.write(
+                lambda gate: uploads.begin(image_id, project, holder, kind.store, guarded, partial(kind.admit, gate))
             )
-            location = Location(store, image.upload or "")
+            location = Location(kind.store, image.upload or "")
             try:
-                yield image, location
+                yield image, location, Bounds(declared, self._limits.size_cap, rest)
             except BaseException as error:
                 await asyncio.shield(self._intake.give_up(image_id, location))
                 if isinstance(error, ImageNotFound):
@@ -127,11 +137,12 @@ class Transfer:
                 raise
 
     async def download(
-        self, caller: Caller, image_id: str, prefer: list[str] | None = None
+        self, caller: Caller, image_id: str, prefer: list[str] | None = None, whole: bool = False
     ) -> tuple[Image, Data | None]:
         """The image and its data, None if it has none; raises ImageNotFound, Forbidden, NotAuthorized.
 
-        Locations in the stores `prefer` are tried first, then the others by the weights of their stores.
+        Locations in the stores `prefer` are tried first, then the others by the weights of their stores. Where the
+        `whole` is wanted, a copy in the cache is as good.
         """
         image = await self._library.show(caller, image_id)
         if image.status == "deactivated" and not caller.is_admin:
@@ -139,14 +150,18 @@ class Transfer:
         self._library.authorize("download_image", caller, image)
         if not image.locations or image.status not in ("active", "deactivated"):
             return image, None
-        found = await self._find(image, prefer or [])
+        if self._cache is not None and whole and (copy := self._cache.find(image)) is not None:
+            return image, copy
+        found = await self.find(image, prefer or [])
+        if self._cache is not None and whole and found is not None:
+            found = await self._cache.through(image, found)
         if found is None:
             # Either the image was deleted since it was read, which this tells, or its data was lost.
             image = await self._library.show(caller, image_id)
             log.error("the data of image %s is missing", image_id)
         return image, found
 
-    async def _find(self, image: Image, prefer: list[str]) -> Data | None:
+    async def find(self, image: Image, prefer: Sequence[str] = ()) -> Data | None:
         """The first location that delivers; StorageUnavailable if one might have and cannot."""
         places = self._shelf.ordered(image.locations)
         if prefer:
@@ -166,7 +181,7 @@ class Transfer:
             if size is None:
                 continue
             if size == image.size:
-                return Data(size, store.path(place.name), _reader(store.read, place.name))
+                return Data(size, store.path(place.name), _reader(store.read, place.name), place.store)
             log.error("image %s should have %s bytes of data and has %s in %s", image.id, image.size, size, place.store)
             failure = StorageUnavailable(f"The data of image {image.id} is damaged.")
         if failure is not None:
@@ -174,9 +189,7 @@ class Transfer:
         return None
 
 
-def _reader(
-    read: Callable[[str, int, int], AsyncGenerator[bytes]], name: str
-) -> Callable[[int, int], AsyncGenerator[bytes]]:
+def _reader(read: Callable[[str, int, int], AsyncGenerator[bytes]], name: str) -> Read:
     return lambda start, stop: read(name, start, stop)
 
 

@@ -3,10 +3,12 @@
 from typing import Any, Protocol
 
 from calotype.access import tokens as access
+from calotype.api.image.discovery import Versions
 from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
 from calotype.api.wire import Request, base_url, decode
+from calotype.images.cached import CachedImages
 from calotype.images.errors import Invalid
 from calotype.images.imports import Imports
 from calotype.images.library import Library
@@ -38,6 +40,8 @@ class Verbs(Protocol):
     def definitions(self) -> Definitions: ...
     @property
     def schema(self) -> SchemaProperties | None: ...
+    @property
+    def cached(self) -> CachedImages: ...
 
 
 class ImageAPI:
@@ -53,6 +57,8 @@ class ImageAPI:
         self.locations = verbs.locations
         self.tasks = verbs.tasks
         self.definitions = verbs.definitions
+        self.cached = verbs.cached
+        self.versions = Versions(bool(settings.cache.directory), bool(settings.stores))
         self.view = ImageView(settings.image, verbs.locations, verbs.schema)
         self.validator = ImageValidator(settings.image, verbs.schema)
         self.schemas = documents(settings.image, verbs.schema) | metadef_documents()

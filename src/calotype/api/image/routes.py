@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from calotype.api.image import (
     actions,
+    cache,
     data,
     discovery,
     elsewhere,
@@ -134,13 +135,13 @@ ROUTES = Routes(
         Call("GET", "/tasks", tasks.index),
         Call("POST", "/tasks", tasks.create),
         Call("GET", "/tasks/{task_id}", tasks.show),
-        Call("GET", "/cache", elsewhere.cache, NO_BODY),
-        Call("DELETE", "/cache", elsewhere.cache),
-        Call("PUT", "/cache/{image_id}", elsewhere.cache),
-        Call("DELETE", "/cache/{image_id}", elsewhere.cache),
-        Call("POST", "/cache/clean", elsewhere.cache),
-        Call("POST", "/cache/prune", elsewhere.cache),
-        Call("GET", "/cache/nodes/{image_id}", elsewhere.cache),
+        Call("GET", "/cache", cache.index, NO_BODY),
+        Call("DELETE", "/cache", cache.clear),
+        Call("PUT", "/cache/{image_id}", cache.fetch, OF_MEMBERS),
+        Call("DELETE", "/cache/{image_id}", cache.remove, OF_MEMBERS),
+        Call("POST", "/cache/clean", cache.clean),
+        Call("POST", "/cache/prune", cache.prune),
+        Call("GET", "/cache/nodes/{image_id}", cache.nodes, OF_MEMBERS | NO_BODY),
         *METADEFS,
     )
 )
@@ -161,7 +162,7 @@ class ImageApp:
     async def _answer(self, request: Request) -> Response:
         if request.method == "OPTIONS":
             return Reply(200)
-        path = discovery.versioned_path(request.path, request.field(b"accept"))
+        path = self._api.versions.path_below(request.path, request.field(b"accept"))
         if path is None:
             return self._versions(request)
         try:
@@ -178,7 +179,7 @@ class ImageApp:
     def _versions(self, request: Request) -> Response:
         """The version document: 200 at /versions, 300 at every path that names no version."""
         base = self._api.base(request)
-        entries = discovery.entries(base)
+        entries = self._api.versions.entries(base)
         if not request.prefix:
             entries.append(discovery.identity_entry(base))
         status = 200 if request.path.rstrip("/") == "/versions" else 300
