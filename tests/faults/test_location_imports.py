@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from calotype.app import Parts
+from calotype.database import loose
 from calotype.images.errors import ImageNotFound, StorageUnavailable
 from calotype.images.hashes import Hashes
 from calotype.images.imports import Asked, Wanted
 from calotype.images.model import LOCK, Image, Location, Task
+from calotype.images.patch import Operation
 from tests.support.origin import BEHAVIOURS, Origin
 from tests.support.origin import DATA as SENT
 from tests.support.scene import Scene
@@ -142,3 +144,21 @@ def test_a_location_that_is_there_is_not_undone_by_a_second_attempt(
     assert (task.status, task.attempts) == ("success", 2)
     assert image.status == "deactivated"
     assert image.os_hash_value == SHA512
+
+
+def test_images_with_the_same_url_can_be_deleted_at_once(with_web: Scene, mirror: Mirror) -> None:
+    """What is at a URL is nobody's to be removed, and several images may have it."""
+
+    async def deleted() -> None:
+        async with with_web.opened() as parts:
+            images = []
+            for _ in range(3):
+                images.append(await new_image(parts))
+                location = {"url": mirror.url, "metadata": {}}
+                await parts.locations.update(CALLER, images[-1], [Operation("add", "locations", location, place="-")])
+            for image_id in images:
+                assert (await parts.library.show(CALLER, image_id)).status == "active"
+                await parts.library.delete(CALLER, image_id)
+            assert not await parts.database.all(loose.LIST, {})
+
+    asyncio.run(deleted())
