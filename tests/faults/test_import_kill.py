@@ -107,7 +107,7 @@ def test_imports_survive(start: Start, configuration: Path, database: str, seed:
     site = start(database, configuration=configuration, options=("--workers", "3"))
     images: list[str] = []
     stores: dict[str, list[str]] = {}
-    for harm in (kill_server, stop_worker, kill_worker, kill_worker, kill_server):
+    for harm in (kill_server, stop_worker, kill_worker, kill_worker):
         assert eventually(lambda: len(site.workers()) == 3, 10)
         age = time.time() - os.stat(f"/proc/{oldest(site)}").st_ctime
         new = import_five(site, origin)

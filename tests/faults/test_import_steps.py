@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,44 +18,25 @@ LATER = 60.0
 ALL = ["one", "two", "three"]
 PACKED = "packed"
 """glance-direct of data that a plugin has to unpack."""
-STORIES = [
+STORIES = {
     # method, named stores, where the data goes, whether all must succeed, transactions of a run that nothing disturbs
-    pytest.param("glance-direct", False, ["local"], True, 5, id="direct"),
-    pytest.param("glance-direct", True, ALL, True, 9, id="direct-to-all"),
-    pytest.param("glance-direct", True, ALL, False, 9, id="direct-to-any"),
-    pytest.param("web-download", True, ["two", "three"], True, 9, id="web"),
-    pytest.param(PACKED, True, ["two"], True, 7, id="packed"),
-    pytest.param("copy-image", True, ["two", "three"], True, 7, id="copy"),
-]
+    "direct": ("glance-direct", False, ["local"], True, 5),
+    "direct-to-all": ("glance-direct", True, ALL, True, 9),
+    "direct-to-any": ("glance-direct", True, ALL, False, 9),
+    "web": ("web-download", True, ["two", "three"], True, 9),
+    "packed": (PACKED, True, ["two"], True, 7),
+    "copy": ("copy-image", True, ["two", "three"], True, 7),
+}
+CASES = [("sqlite", story) for story in STORIES] + [("postgresql", story) for story in ("direct-to-all", "web", "copy")]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Path, str], str]:
-    """Makes another database that holds what the one at the URL does; in the directory, or on a server."""
-    if request.param == "postgresql":
-        postgres: Postgres = request.getfixturevalue("postgres")
-        return lambda _directory, url: postgres.database(url.rpartition("/")[2])
-    return lambda directory, _url: f"sqlite:///{directory / 'calotype.db'}"
-
-
-@pytest.mark.parametrize(("method", "named", "stores", "all_or_none", "transactions"), STORIES)
+@pytest.mark.parametrize(("database", "story"), CASES)
 def test_whenever_a_worker_dies_another_one_ends_the_import(
-    request: pytest.FixtureRequest,
-    copies: Callable[[Path, str], str],
-    mirror: Mirror,
-    tmp_path: Path,
-    method: str,
-    named: bool,
-    stores: list[str],
-    all_or_none: bool,
-    transactions: int,
+    request: pytest.FixtureRequest, mirror: Mirror, tmp_path: Path, database: str, story: str
 ) -> None:
+    method, named, stores, all_or_none, transactions = STORIES[story]
+    url: str = request.getfixturevalue("sqlite_url" if database == "sqlite" else "postgres_url")
     origin = tmp_path / "origin"
-    origin.mkdir()
-    if "sqlite" in request.node.callspec.id:
-        url = f"sqlite:///{shutil.copy(request.getfixturevalue('sqlite_template'), origin / 'calotype.db')}"
-    else:
-        url = request.getfixturevalue("postgres_url")
     plugins = Plugins(enabled=("image_decompression",)) if method == PACKED else Plugins()
     data = gzip.compress(DATA) if method == PACKED else DATA
     first = settings(origin, url, STORES if named else {}, plugins)
@@ -64,10 +44,17 @@ def test_whenever_a_worker_dies_another_one_ends_the_import(
     asyncio.run(_ask(first, "glance-direct" if method == PACKED else method, mirror.url, wanted, data))
     there = [*stores, *(["one"] if method == "copy-image" else [])]
 
+    def copied(directory: Path) -> str:
+        """The URL of another database that holds the same."""
+        if database == "sqlite":
+            return f"sqlite:///{shutil.copy(tmp_path / 'calotype.db', directory)}"
+        postgres: Postgres = request.getfixturevalue("postgres")
+        return postgres.database(url.rpartition("/")[2])
+
     def die_and_go_on(death: Death) -> None:
         home = tmp_path / f"{death.transaction}-{death.committed}"
         shutil.copytree(origin, home)
-        chosen = settings(home, copies(home, url), first.stores, plugins)
+        chosen = settings(home, copied(home), first.stores, plugins)
         assert not run(chosen, death), "The worker did not come so far."
         assert run(chosen, None, LATER)
         state = State(chosen)
