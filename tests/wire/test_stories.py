@@ -1,8 +1,8 @@
 """Every story in this folder, request by request, against a running server on each database.
 
-A story is a gabbi file. A first line `# configuration: NAME.toml` has it served by a server started with that file of
-`configurations/`, on SQLite. Each story begins with an empty catalogue; the variables it may use are listed in
-`Server.environment`. A story whose earlier requests were not selected runs them first.
+A story is a gabbi file. A first line `# configuration: NAME.toml` has it served by servers started with that file of
+`configurations/`. Each story begins with an empty catalogue; the variables it may use are listed in
+`Server.environment`, and CALOTYPE_WEB is the URL of `tests/support/source.py`. A story whose earlier requests were not selected runs them first.
 """
 
 import re
@@ -43,9 +43,8 @@ def steps() -> list[Step]:
     for database in ("sqlite", "postgresql"):
         for story in sorted(FOLDER.glob("*.yaml")):
             configuration = configuration_of(story)
-            if configuration is None or database == "sqlite":
-                names = [str(each.get("name", "")) for each in load(story)["tests"]]
-                found += [Step(database, configuration, story, number, name) for number, name in enumerate(names, 1)]
+            names = [str(each.get("name", "")) for each in load(story)["tests"]]
+            found += [Step(database, configuration, story, number, name) for number, name in enumerate(names, 1)]
     return found
 
 
@@ -77,11 +76,13 @@ def test_story(
     step: Step,
     begun: dict[tuple[str, Path], list[Any]],
     servers: Servers,
+    source: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = servers.get(step.database, step.configuration)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CALOTYPE_WEB", source)
     key = step.database, step.story
     if key not in begun:
         server.clear()

@@ -44,6 +44,11 @@ class Location(msgspec.Struct, frozen=True):
     name: str
     metadata: dict[str, Any] = {}
 
+    @property
+    def foreign(self) -> bool:
+        """Whether the data lies on somebody else's server: then its name is a URL, which no name of ours is."""
+        return "://" in self.name
+
 
 class Image(msgspec.Struct):
     """One image as it is kept; the fields are in the order of the columns of `database.tables.images`.

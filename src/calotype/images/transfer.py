@@ -17,6 +17,7 @@ from calotype.access.caller import Caller
 from calotype.database import uploads
 from calotype.database.engine import Database
 from calotype.images import signature
+from calotype.images.attributes import demand_formats
 from calotype.images.errors import (
     Conflict,
     Forbidden,
@@ -80,10 +81,15 @@ class Transfer:
         StorageUnavailable, Gone; whatever `chunks` raises when the client vanishes goes through. After any of them
         the image is queued again and nothing of the data is left.
         """
-        async with self._writing(caller, image_id, "upload_image", store or self._shelf.default, _start_upload) as (
-            image,
-            location,
-        ):
+        where = store or self._shelf.default
+
+        def start(image: Image) -> Image:
+            started = _start_upload(image)
+            if where not in self._shelf.writable():
+                raise Gone("Error in store configuration. Adding images to store is disabled.")
+            return started
+
+        async with self._writing(caller, image_id, "upload_image", where, start) as (image, location):
             verifier = await asyncio.to_thread(signature.verifier, image, self._certificates)
             examination = Examination(image, self._limits, verifier)
             bounds = Bounds(declared, self._limits.size_cap)
@@ -129,7 +135,7 @@ class Transfer:
     async def download(
         self, caller: Caller, image_id: str, prefer: list[str] | None = None
     ) -> tuple[Image, Data | None]:
-        """The image and its data, None if it has none; raises ImageNotFound, Forbidden, NotAuthorized.
+        """The image and its data, None if it has none; raises ImageNotFound, Forbidden, NotAuthorized, Invalid.
 
         Locations in the stores `prefer` are tried first, then the others by the weights of their stores.
         """
@@ -137,6 +143,7 @@ class Transfer:
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         self._library.authorize("download_image", caller, image)
+        self._check_preference(prefer or [])
         if not image.locations or image.status not in ("active", "deactivated"):
             return image, None
         found = await self._find(image, prefer or [])
@@ -145,6 +152,14 @@ class Transfer:
             image = await self._library.show(caller, image_id)
             log.error("the data of image %s is missing", image_id)
         return image, found
+
+    def _check_preference(self, prefer: list[str]) -> None:
+        """Invalid unless all of them can be preferred."""
+        if prefer and not self._shelf.named:
+            raise Invalid("Store selection for download is not available when multiple backends are not enabled.")
+        for name in prefer:
+            if name not in self._shelf:
+                raise Invalid(f"Store '{name}' is not configured.")
 
     async def _find(self, image: Image, prefer: list[str]) -> Data | None:
         """The first location that delivers; StorageUnavailable if one might have and cannot."""
@@ -184,10 +199,7 @@ def _start_upload(image: Image) -> Image:
     """The image as an upload begins."""
     if image.status != "queued":
         raise Conflict(f"Image status transition from {image.status} to saving is not allowed")
-    missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
-    if missing:
-        noun = "Properties" if len(missing) > 1 else "Property"
-        raise Invalid(f"{noun} {', '.join(missing)} must be set prior to saving data.")
+    demand_formats(image)
     return _writing(image, "saving")
 
 

@@ -8,6 +8,7 @@ import msgspec
 from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.engine import Database
+from calotype.images.attributes import demand_formats
 from calotype.images.errors import ImageError, Invalid
 from calotype.images.hashes import Hashes, hashed
 from calotype.images.model import Image, Location, Task, now
@@ -41,7 +42,7 @@ class LocationJob:
         size = await self._size(location)
         if expected is not None and self._limits.do_secure_hash:
             # The location stays when the hash is another one, as it does in Glance: clients look there.
-            await self._write(task, lambda image: _change(image, status="importing", locations=[location]))
+            await self._write(task, lambda image: _importing(image, location))
             found = await self._hash(location, size, expected["os_hash_algo"], progress)
             if found.os_hash_value != expected["os_hash_value"].lower():
                 raise Invalid(f"The data at {url} does not have the hash that was announced.")
@@ -108,8 +109,14 @@ def _change(image: Image, /, **changes: Any) -> Image:
     return msgspec.structs.replace(image, updated_at=now(), **changes)
 
 
+def _importing(image: Image, location: Location) -> Image:
+    demand_formats(image)
+    return _change(image, status="importing", locations=[location])
+
+
 def _activated(image: Image, location: Location, size: int, hashes: dict[str, Any]) -> Image:
     """The image with its data; it is left alone if an earlier attempt has come so far."""
     if image.status == "active":
         return image
+    demand_formats(image)
     return _change(image, status="active", locations=[location], size=size, **hashes)

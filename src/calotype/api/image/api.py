@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from calotype.access import tokens as access
+from calotype.api.image.discovery import Versions
 from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
@@ -50,6 +51,7 @@ class ImageAPI:
         self.locations = verbs.locations
         self.tasks = verbs.tasks
         self.definitions = verbs.definitions
+        self.versions = Versions(False, bool(settings.stores))
         self.view = ImageView(settings.image, verbs.locations)
         self.validator = ImageValidator(settings.image)
         self.schemas = documents(settings.image) | metadef_documents()

@@ -2,30 +2,39 @@
 
 from typing import Any
 
-MINORS = (15, 9, 17, 7, 6, 5, 4, 3, 2, 1, 0)
-CURRENT = 17
-ACCEPTED = frozenset(("v2", *(f"v2.{minor}" for minor in MINORS)))
 MEDIA_TYPE = "application/vnd.openstack.images-"
 
 
-def entries(base: str) -> list[dict[str, Any]]:
-    """One entry for each minor version, in Glance's order for a single store without a cache."""
-    return [
-        {
-            "id": f"v2.{minor}",
-            "status": "CURRENT" if minor == CURRENT else "SUPPORTED",
-            "links": [{"rel": "self", "href": f"{base}/v2/"}],
-        }
-        for minor in MINORS
-    ]
+class Versions:
+    """The minor versions of a site, in Glance's order; `cached` and `several` tell of a cache and of named stores."""
 
+    def __init__(self, cached: bool, several: bool) -> None:
+        self._minors = (
+            *((18, 17, 16, 15, 14) if cached else (15,)),
+            *((13, 12, 11, 10, 9, 8) if several else (9,)),
+            *(() if cached else (17,)),
+            *(7, 6, 5, 4, 3, 2, 1, 0),
+        )
+        self._accepted = frozenset(("v2", *(f"v2.{minor}" for minor in self._minors)))
 
-def versioned_path(path: str, accept: str | None) -> str | None:
-    """The path below the version, or None if neither path nor `Accept` names an accepted version."""
-    if accept is not None and accept.startswith(MEDIA_TYPE):
-        return path if accept.removeprefix(MEDIA_TYPE) in ACCEPTED else None
-    version, slash, rest = path[1:].partition("/")
-    return slash + rest if version in ACCEPTED else None
+    def entries(self, base: str) -> list[dict[str, Any]]:
+        """One entry for each minor version."""
+        current = max(self._minors)
+        return [
+            {
+                "id": f"v2.{minor}",
+                "status": "CURRENT" if minor == current else "SUPPORTED",
+                "links": [{"rel": "self", "href": f"{base}/v2/"}],
+            }
+            for minor in self._minors
+        ]
+
+    def path_below(self, path: str, accept: str | None) -> str | None:
+        """The path below the version, or None if neither path nor `Accept` names an accepted version."""
+        if accept is not None and accept.startswith(MEDIA_TYPE):
+            return path if accept.removeprefix(MEDIA_TYPE) in self._accepted else None
+        version, slash, rest = path[1:].partition("/")
+        return slash + rest if version in self._accepted else None
 
 
 def identity_entry(base: str) -> dict[str, Any]:

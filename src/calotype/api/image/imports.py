@@ -46,10 +46,12 @@ def _wanted(api: ImageAPI, request: Request, body: dict[str, Any]) -> Wanted:
         raise Invalid("Import request requires a 'name' field.")
     if method["name"] not in api.imports.methods:
         raise Invalid(f"Unknown import method name '{method['name']}'.")
-    for name in ("all_stores", "all_stores_must_succeed"):
+    for name in ("all_stores_must_succeed", "all_stores"):
         if not isinstance(body.get(name, True), bool):
             raise Invalid(f"'{name}' must be boolean value only")
     stores = body.get("stores")
+    if not api.locations.stores_named:
+        stores = None  # with one store, nobody listens
     if stores is not None and not (isinstance(stores, list) and all(isinstance(each, str) for each in stores)):
         raise Invalid("'stores' must be a list of store identifiers")
     return Wanted(

@@ -124,6 +124,7 @@ ROUTES = Routes(
         Call("GET", "/tasks", tasks.index),
         Call("POST", "/tasks", tasks.create),
         Call("GET", "/tasks/{task_id}", tasks.show),
+        Call("DELETE", "/tasks/{task_id}", tasks.remove),
         Call("GET", "/cache", elsewhere.cache, NO_BODY),
         Call("DELETE", "/cache", elsewhere.cache),
         Call("PUT", "/cache/{image_id}", elsewhere.cache),
@@ -151,7 +152,7 @@ class ImageApp:
     async def _answer(self, request: Request) -> Response:
         if request.method == "OPTIONS":
             return Reply(200)
-        path = discovery.versioned_path(request.path, request.field(b"accept"))
+        path = self._api.versions.path_below(request.path, request.field(b"accept"))
         if path is None:
             return self._versions(request)
         try:
@@ -168,7 +169,7 @@ class ImageApp:
     def _versions(self, request: Request) -> Response:
         """The version document: 200 at /versions, 300 at every path that names no version."""
         base = self._api.base(request)
-        entries = discovery.entries(base)
+        entries = self._api.versions.entries(base)
         if not request.prefix:
             entries.append(discovery.identity_entry(base))
         status = 200 if request.path.rstrip("/") == "/versions" else 300
