@@ -2,7 +2,8 @@
 
 A story is a gabbi file. A first line `# configuration: NAME.toml` has it served by servers started with that file of
 `configurations/`. Each story begins with an empty catalogue; the variables it may use are listed in
-`Server.environment`, and CALOTYPE_WEB is the URL of `tests/support/source.py`. A story whose earlier requests were not selected runs them first.
+`Server.environment`; CALOTYPE_WEB is the URL of tests/support/source.py.
+A story whose earlier requests were not selected runs them first.
 """
 
 import re

@@ -117,8 +117,9 @@ class Relocation:
                 continue
             if known is not None:
                 raise Conflict(f"{name} is already set with a different value")
-            if image.status != "queued":
-                raise Conflict(f"New value(s) for {name} may only be provided when image status is 'queued'")
+        new = [name for name in _FIELDS if name in expected and getattr(image, name) is None]
+        if new and image.status != "queued":
+            raise Conflict(f"New value(s) for {', '.join(new)} may only be provided when image status is 'queued'")
         if expected["os_hash_algo"] != HASH:
             raise Conflict(f"os_hash_algo must be {HASH}, not {expected['os_hash_algo']}")
         _demand_hex("os_hash_value", expected["os_hash_value"], HASH, _HASH_BYTES)
