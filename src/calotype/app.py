@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from calotype.access import protections
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
@@ -23,15 +24,20 @@ from calotype.api.image.routes import ImageApp
 from calotype.api.wire import STATUS, Reply, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
+from calotype.images import schema_properties
+from calotype.images.cache import Cache
+from calotype.images.cached import CachedImages
 from calotype.images.errors import StorageUnavailable
 from calotype.images.holder import Holder
 from calotype.images.imports import Imports
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
+from calotype.jobs.cachekeeper import CacheKeeper
 from calotype.jobs.imports import ImportJob
 from calotype.jobs.locations import LocationJob
 from calotype.jobs.preparation import Preparation
@@ -71,11 +77,14 @@ class Parts(NamedTuple):
     fetcher: Fetcher
     queue: Queue
     worker: Worker
+    schema: SchemaProperties | None
+    cache: Cache | None
+    cached: CachedImages
 
     @property
     def living(self) -> list["Part"]:
         """Those that have to be opened, in order."""
-        return [self.database, self.fetcher, self.shelf, self.holder]
+        return [self.database, self.fetcher, self.shelf, self.holder, *([self.cache] if self.cache else [])]
 
 
 def assemble(settings: Settings) -> Parts:
@@ -86,14 +95,19 @@ def assemble(settings: Settings) -> Parts:
     holder = Holder(database, settings.directory)
     policy = Policy()
     intake = Intake(database, shelf)
-    library = Library(database, policy, intake, settings.image)
+    schema = schema_properties.load(settings.image)
+    protected = protections.load(settings.image, policy)
+    cache = Cache(settings) if settings.cache.directory else None
+    library = Library(database, policy, intake, settings.image, protected, schema, cache)
     sharing = Sharing(database, library, policy, settings.image)
     certificates = settings.signature.certificates
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates)
+    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates, cache)
     queue = Queue(database, holder.id, settings.jobs)
     sources = Sources(fetcher, settings.imports)
     preparation = Preparation(settings.plugins, settings.image, holder.scratch)
-    importing = ImportJob(database, shelf, intake, holder, queue, sources, preparation, settings.image, certificates)
+    importing = ImportJob(
+        database, shelf, intake, holder, queue, sources, preparation, settings.image, certificates, protected
+    )
     locating = LocationJob(database, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)
@@ -116,6 +130,9 @@ def assemble(settings: Settings) -> Parts:
         fetcher,
         queue,
         worker,
+        schema,
+        cache,
+        CachedImages(library, policy, cache),
     )
 
 
@@ -126,6 +143,7 @@ def build(settings: Settings) -> ASGIApp:
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
     assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
+    keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     deprecated = DeprecatedCalls()
 
     compute = ComputeAPI(settings, tokens, parts.library, deprecated)
@@ -136,7 +154,7 @@ def build(settings: Settings) -> ASGIApp:
     app: ASGIApp = Mounts(compute, image, identity, health)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
-    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, deprecated])
+    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, keeper, deprecated])
 
 
 class Part(Protocol):

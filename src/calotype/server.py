@@ -15,6 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from calotype.access import protections
+from calotype.access.policy import Policy
+from calotype.images import schema_properties
 from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError
 from calotype.telemetry import log
@@ -61,11 +64,13 @@ def run(settings: Settings, application: Callable[[], Any] | None = None) -> Non
 
 
 def check(settings: Settings) -> None:
-    """Raise SettingsError unless the address can be listened on, and the certificate and the plugins be used.
+    """Raise SettingsError unless the address can be listened on, and every file and the plugins named be used.
 
     Granian would share a taken port without a word.
     """
     ready.check(settings)
+    protections.load(settings.image, Policy())
+    schema_properties.load(settings.image)
     if settings.tls.certificate:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls.certificate, settings.tls.key)

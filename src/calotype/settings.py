@@ -82,6 +82,12 @@ class Image(Section, frozen=True):
     """The container formats an image may have."""
     require_format_match: bool = True
     """Refuse data whose content is not the declared disk format."""
+    property_protection_file: str = ""
+    """INI file that says who may create, read, update and delete which additional properties; empty: everybody all."""
+    property_protection_rule_format: Literal["roles", "policies"] = "roles"
+    """What the values in that file are: lists of roles, or a policy rule each."""
+    schema_file: str = ""
+    """JSON file of schemas for additional properties (Glance's schema-image.json), or `standard` for the usual one."""
     gpt_safety_checks_nonfatal: tuple[Literal["mbr", "gptmbr"], ...] = ()
     """Accept bad partition tables: `mbr` all of them, `gptmbr` those with a GPT's protective entry."""
     virtual_size_cap: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -188,6 +194,19 @@ class Signature(Section, frozen=True):
     """Directory of the certificates that `img_signature_certificate_uuid` names: UUID.pem; empty: none is known."""
 
 
+class Cache(Section, frozen=True):
+    """Copies of images on a disk of this host, in front of slow stores (spec: image-v2 22)."""
+
+    directory: str = ""
+    """Where the copies are, in the data directory if it is no absolute path; empty: there is no cache."""
+    size: Positive = 10 * 2**30
+    """The bytes that all copies may take."""
+    stall_seconds: Positive = 86_400
+    """How long a copy may wait for its next byte, and a fetch in the queue for its success; then it is given up."""
+    stores: tuple[str, ...] = ()
+    """The stores that are read through it; empty: those whose data is no file of this host."""
+
+
 class Identity(Section, frozen=True):
     """The built-in identity (spec: identity-and-huawei A)."""
 
@@ -284,6 +303,7 @@ class Settings(Section, frozen=True):
     plugins: Plugins = Plugins()
     signature: Signature = Signature()
     jobs: Jobs = Jobs()
+    cache: Cache = Cache()
     identity: Identity = Identity()
     uris: Uris = Uris()
     log: Log = Log()
@@ -382,6 +402,9 @@ def _check_stores(settings: Settings) -> None:
         raise SettingsError("stores: one of them has to be of the type `file`, for data that clients upload")
     if settings.image.default_store and settings.image.default_store not in files:
         raise SettingsError(f"image.default_store: {settings.image.default_store!r} is not one of the `file` stores")
+    for name in settings.cache.stores:
+        if name not in settings.stores and name != "local":
+            raise SettingsError(f"cache.stores: {name!r} is not one of the stores")
 
 
 def _check_uris(uris: Uris) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.commands import Command
 from tests.support.server import Server
+from tests.support.servers import Servers
 
 DATA = b"the openstack command\n" * 300
 
@@ -55,6 +56,23 @@ def test_an_image_lives_from_creation_to_deletion(openstack: Command, tmp_path: 
     assert copy.read_bytes() == DATA
     openstack.text("image", "delete", "renamed")
     assert openstack.json("image", "list") == []
+
+
+def test_properties_with_a_schema(servers: Servers, home: Path) -> None:
+    server = servers.get("sqlite", "standard-schema.toml")
+    server.clear()
+    openstack = Command(
+        "openstack", {"OS_CLIENT_CONFIG_FILE": str(server.clouds_file)}, home, "--os-cloud", "calotype-demo"
+    )
+    with server.client() as api:
+        made = api.post("/v2/images", json={"name": "null", "kernel_id": None}).raise_for_status().json()["id"]
+    openstack.text("image", "set", made, "--property", f"ramdisk_id={made}", "--os-distro", "alpine")
+    shown = openstack.json("image", "show", made)
+    assert shown["properties"]["ramdisk_id"] == made
+    assert shown["properties"].get("kernel_id") is None
+    code, _, error = openstack.try_("image", "set", made, "--property", "kernel_id=none")
+    assert code == 1
+    assert "400" in error
 
 
 def test_an_image_is_shared_with_a_project(openstack: Command, sqlite_server: Server) -> None:

@@ -85,6 +85,14 @@ def test_a_change_writes_the_columns_and_the_search_tables(database: Database, r
         assert [each.id for each in run(listed(database, filters=[condition]))] == ids
 
 
+def test_a_property_without_a_value_is_kept_and_found_by_none(database: Database, run: Run) -> None:
+    image = an_image(properties={"a": None, "b": ""})
+    run(database.write(rows.create, image))
+    assert run(find(database, image.id)) == image
+    for condition, ids in ((with_property("a", ""), []), (with_property("b", ""), [image.id])):
+        assert [each.id for each in run(listed(database, filters=[condition]))] == ids
+
+
 def test_a_change_of_no_image_is_not_found(database: Database, run: Run) -> None:
     with pytest.raises(ImageNotFound):
         run(database.write(rows.change, "absent", "", lambda image: image))

@@ -20,10 +20,10 @@ class ImageService:
     """One Image API, driven from synchronous tests."""
 
     def __init__(self, directory: Path, run: Run, sections: Mapping[str, Any]) -> None:
-        settings = Settings(data=str(directory), **sections)
+        self.settings = settings = Settings(data=str(directory), **sections)
         schema.upgrade(settings.database_url)
         self._run = run
-        parts = assemble(settings)
+        self.parts = parts = assemble(settings)
         self._database = parts.database
         self._parts = parts.living
         for part in self._parts:

@@ -40,6 +40,8 @@ class Server:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self._log = home / "log"
+        # Files that a configuration names lie beside it.
+        self._place = configuration.parent if configuration else home
         self._command = [
             sys.executable, "-m", "calotype", "serve", "--data", str(self.data), "--bind", f"127.0.0.1:{self.port}",
             "--database", database, *(["--config", str(configuration)] if configuration else []), *options,
@@ -52,7 +54,7 @@ class Server:
         """Start, wait until it answers, and prepare the accounts if that was not done before."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, cwd=self.home, start_new_session=True
+                self._command, env=self._environment, stdout=log, stderr=log, cwd=self._place, start_new_session=True
             )
         try:
             self._wait()

@@ -7,19 +7,20 @@ from calotype.images.model import Image
 from calotype.metadefs.model import Namespace
 
 
-def _own(caller: Caller, target: Image) -> bool:
-    return caller.project_id is not None and target.owner == caller.project_id
+def _own(caller: Caller, target: Image | None) -> bool:
+    return target is not None and caller.project_id is not None and target.owner == caller.project_id
 
 
-def _member_of(caller: Caller, target: Image) -> bool:
-    return target.visibility == "shared" and target.share is not None and not _own(caller, target)
+def _member_of(caller: Caller, target: Image | None) -> bool:
+    shared = target is not None and target.visibility == "shared" and target.share is not None
+    return shared and not _own(caller, target)
 
 
-def _open(target: Image) -> bool:
-    return target.visibility in ("public", "community", "shared")
+def _open(target: Image | None) -> bool:
+    return target is not None and target.visibility in ("public", "community", "shared")
 
 
-def _owning_member(caller: Caller, target: Image) -> bool:
+def _owning_member(caller: Caller, target: Image | None) -> bool:
     return "member" in caller.roles and _own(caller, target)
 
 
@@ -27,23 +28,23 @@ def _reader(caller: Caller, _: Image | None) -> bool:
     return "reader" in caller.roles
 
 
-def _get_image(caller: Caller, target: Image) -> bool:
+def _get_image(caller: Caller, target: Image | None) -> bool:
     return "reader" in caller.roles and (_own(caller, target) or _member_of(caller, target) or _open(target))
 
 
-def _download(caller: Caller, target: Image) -> bool:
+def _download(caller: Caller, target: Image | None) -> bool:
     return "member" in caller.roles and (_own(caller, target) or _member_of(caller, target) or _open(target))
 
 
-def _get_members(caller: Caller, target: Image) -> bool:
+def _get_members(caller: Caller, target: Image | None) -> bool:
     return "reader" in caller.roles and (_own(caller, target) or _member_of(caller, target))
 
 
-def _modify_member(caller: Caller, target: Image) -> bool:
+def _modify_member(caller: Caller, target: Image | None) -> bool:
     return "member" in caller.roles and _member_of(caller, target)
 
 
-def _get_locations(caller: Caller, target: Image) -> bool:
+def _get_locations(caller: Caller, target: Image | None) -> bool:
     return "reader" in caller.roles and _own(caller, target)
 
 
@@ -51,7 +52,7 @@ def _service(caller: Caller, _: Image | None) -> bool:
     return caller.speaks_for_a_service
 
 
-def _add_location(caller: Caller, target: Image) -> bool:
+def _add_location(caller: Caller, target: Image | None) -> bool:
     return caller.speaks_for_a_service or _owning_member(caller, target)
 
 
@@ -86,6 +87,7 @@ _ADMIN_ONLY = (
     "cache_delete",
     "cache_clean",
     "cache_prune",
+    "list_cached_nodes",
     "metadef_admin",
     "add_metadef_namespace",
     "modify_metadef_namespace",
@@ -137,9 +139,14 @@ _RULES: dict[str, Callable[..., bool]] = {
 class Policy:
     """The rules in force."""
 
+    def knows(self, rule: str) -> bool:
+        """Whether there is such a rule."""
+        return rule in _RULES
+
     def allows(self, rule: str, caller: Caller, target: Image | Namespace | None = None) -> bool:
         """Whether `caller` may do what `rule` guards to `target`.
 
+        Without a target, what a rule says of the target does not hold.
         All rules are project-scoped: a token without a project is refused, unless a service speaks for the caller.
         """
         if caller.project_id is None and not caller.service:

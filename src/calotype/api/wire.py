@@ -20,7 +20,8 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from calotype.access.caller import NOBODY
+from calotype.access.caller import NOBODY, Caller
+from calotype.access.tokens import Tokens
 from calotype.settings import Settings
 
 DRAIN_BYTES = 256 * 1024 * 1024
@@ -246,6 +247,16 @@ def identity_url(settings: Settings, request: Request) -> str:
     """The URL of identity v3 by which this client reaches it, without a final slash; under a prefix if it came so."""
     base = base_url(request, settings.public_endpoint, settings.proxy_headers)
     return settings.identity_url or base + ("/identity/v3" if request.prefix else "/v3")
+
+
+async def authenticated(tokens: Tokens, request: Request) -> Caller | None:
+    """Who asks, with the roles of the service token that comes along; None if one of the tokens is not valid."""
+    caller = await tokens.caller(request.token)
+    service = request.field(b"x-service-token")
+    if caller is None or service is None:
+        return caller
+    helper = await tokens.caller(service.strip())
+    return None if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)
 
 
 def challenge(url: str) -> tuple[bytes, bytes]:

@@ -9,12 +9,15 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 import click
 
+from calotype.access import protections
+from calotype.access.policy import Policy
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
 from calotype.database import images as rows
 from calotype.database import loose, schema
 from calotype.database.connect import connect
 from calotype.database.schema import SchemaError
+from calotype.images import schema_properties
 from calotype.images.errors import ImageError
 from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError
@@ -139,6 +142,20 @@ def _tls(settings: Settings) -> Iterator[Finding]:
             yield False, f"tls: {path} cannot be read"
 
 
+def _property_files(settings: Settings) -> Iterator[Finding]:
+    looks: list[tuple[str, Callable[[], object]]] = [
+        (settings.image.property_protection_file, lambda: protections.load(settings.image, Policy())),
+        (settings.image.schema_file, lambda: schema_properties.load(settings.image)),
+    ]
+    for path, look in looks:
+        if path:
+            try:
+                look()
+                yield True, f"{path} is in order"
+            except SettingsError as error:
+                yield False, str(error)
+
+
 def _plugins(settings: Settings) -> Iterator[Finding]:
     try:
         ready.check(settings)
@@ -152,5 +169,6 @@ _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _database,
     _plugins,
     _tls,
+    _property_files,
     _listening,
 )

@@ -15,7 +15,7 @@ from calotype.database.tables import image_members, image_properties, image_tags
 from calotype.images.errors import Conflict, ImageNotFound
 from calotype.images.model import Image, Location, now
 
-_decode_properties = msgspec.json.Decoder(dict[str, str]).decode
+_decode_properties = msgspec.json.Decoder(dict[str, str | None]).decode
 _decode_tags = msgspec.json.Decoder(list[str]).decode
 decode_locations = msgspec.json.Decoder(list[Location]).decode
 _decode_location = msgspec.json.Decoder(Location).decode
@@ -148,7 +148,11 @@ def _search_tables(new: Image) -> Work:
 def _search_properties(new: Image) -> Work:
     yield (
         _INSERT_PROPERTY,
-        [{"image_id": new.id, "name": name, "value": value} for name, value in new.properties.items()],
+        [
+            {"image_id": new.id, "name": name, "value": value}
+            for name, value in new.properties.items()
+            if value is not None
+        ],
     )
 
 

@@ -173,7 +173,7 @@ def _without_task(image: Image) -> Image:
 
 
 def _names(image: Image, name: str) -> list[str]:
-    return [each for each in image.properties.get(name, "").split(",") if each]
+    return [each for each in (image.properties.get(name) or "").split(",") if each]
 
 
 def _list(names: Iterable[str]) -> str:

@@ -26,14 +26,14 @@ def renew(holder: str) -> Work:
 def add(image_id: str, data: Iterable[Location], holder: str = "") -> Work:
     """Note data of the image as loose: held by a worker that writes it, or by nobody and to be removed.
 
-    Data on other people's servers is not ours to remove, and several images may refer to it.
+    Data that is not this service's own is never removed, and so never loose.
     """
     yield (
         _INSERT,
         [
             {"store": each.store, "name": each.name, "image_id": image_id, "holder": holder, "seen_at": now()}
             for each in data
-            if not each.foreign
+            if each.owned
         ],
     )
 

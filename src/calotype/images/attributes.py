@@ -3,7 +3,8 @@
 Source: image-v2 4.2, 4.3, 9.1, 10.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection
 from typing import Any
 
 from calotype.images.errors import Forbidden, Invalid, LimitExceeded
@@ -72,13 +73,29 @@ def refuse_long_name(name: str) -> None:
         raise Invalid(f"Custom property should not be greater than {NAME_LENGTH} characters.")
 
 
-def refuse_long_value(name: str, value: str) -> None:
-    """Raise Invalid for the value of an additional property that is too long: every list repeats it."""
+def kept(name: str, value: Any) -> str | None:
+    """The value of an additional property as it is kept: text or null, a number or a boolean as JSON writes it.
+
+    Raises Invalid for a number out of range and for a text that is too long: every list repeats it.
+    """
+    if isinstance(value, str):
+        _refuse_long_value(name, value)
+        return value
+    if value is None or isinstance(value, bool):
+        return None if value is None else str(value).lower()
+    if isinstance(value, int) and abs(value) < 2**63:
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    raise Invalid(f"The value of property '{name}' is out of range.")
+
+
+def _refuse_long_value(name: str, value: str) -> None:
     if len(value) > VALUE_BYTES // 4 and len(value.encode()) > VALUE_BYTES:
         raise Invalid(f"The value of property '{name}' should not be greater than {VALUE_BYTES} bytes.")
 
 
-def check_property_quota(properties: Mapping[str, str], limits: Limits) -> None:
+def check_property_quota(properties: Collection[str], limits: Limits) -> None:
     """Raise LimitExceeded if there are more additional properties than an image may have."""
     counted = sum(not name.startswith("os_glance") for name in properties)
     _check_quota("properties", counted, limits.property_quota)

@@ -8,10 +8,12 @@ import msgspec
 
 from calotype.access.caller import Caller
 from calotype.access.policy import Policy
+from calotype.access.protections import Protections, completed
 from calotype.database import images as rows
 from calotype.database import listing as lists
 from calotype.database.engine import Database
 from calotype.images import attributes
+from calotype.images.cache import Cache
 from calotype.images.errors import (
     Forbidden,
     ImageNotFound,
@@ -21,12 +23,14 @@ from calotype.images.errors import (
     NotFound,
 )
 from calotype.images.intake import Intake
-from calotype.images.model import Image, Listing, keepable, now
+from calotype.images.model import Filter, Image, Listing, keepable, now
 from calotype.images.patch import authorize_visibility
+from calotype.images.schema_properties import SchemaProperties
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
 
 Check = Callable[[Image], None]
+Properties = dict[str, str | None]
 
 MAX_CONDITIONS = 32
 """Filters in one list: PostgreSQL's planning time grows with their third power, SQLite refuses some hundreds."""
@@ -35,11 +39,23 @@ MAX_CONDITIONS = 32
 class Library:
     """The catalogue as a caller meets it."""
 
-    def __init__(self, database: Database, policy: Policy, intake: Intake, limits: Limits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        intake: Intake,
+        limits: Limits,
+        protections: Protections | None = None,
+        schema: SchemaProperties | None = None,
+        cache: Cache | None = None,
+    ) -> None:
         self._database = database
         self._policy = policy
         self._intake = intake
         self._limits = limits
+        self.protections = protections
+        self._schema = schema
+        self._cache = cache
 
     async def show(self, caller: Caller, image_id: str, rule: str = "get_image") -> Image:
         """The image, or ImageNotFound; `rule` is what the caller wants to do. One statement."""
@@ -48,12 +64,16 @@ class Library:
             if row is not None:
                 image = rows.image(row)
                 if self.visible(caller, image, rule):
-                    return image
+                    return self.shown(caller, image)
         raise ImageNotFound(image_id)
 
     def visible(self, caller: Caller, image: Image, rule: str = "get_image") -> bool:
         """Whether the image exists as far as the caller can tell: who may do what `rule` guards may know of it."""
         return sees(caller, image) and any(self._policy.allows(each, caller, image) for each in ("get_image", rule))
+
+    def shown(self, caller: Caller, image: Image) -> Image:
+        """What of the image is the caller's to read: all images go out this way."""
+        return image if self.protections is None else self.protections.shown(caller, image)
 
     def authorize(self, rule: str, caller: Caller, image: Image | None = None) -> None:
         """Raise NotAuthorized unless the rule lets the caller."""
@@ -71,10 +91,16 @@ class Library:
         listing.admin, listing.project = caller.is_admin, caller.project_id
         if marker is not None:
             listing.marker = await self._marker(caller, marker)
-        if listing.limit == 0 or any(each.kind == "none" for each in listing.filters):
+        if listing.limit == 0 or any(self._fits_nothing(caller, each) for each in listing.filters):
             return []
         statement, params = lists.statement(listing)
-        return [rows.image(row) for row in await self._database.all(statement, params)]
+        return [self.shown(caller, rows.image(row)) for row in await self._database.all(statement, params)]
+
+    def _fits_nothing(self, caller: Caller, each: Filter) -> bool:
+        """Whether no image fits the filter: for the caller, none has a property that the caller may not read."""
+        if self.protections is not None and each.kind == "property":
+            return not self.protections.allows(caller, "read", each.values[0])
+        return each.kind == "none"
 
     async def _marker(self, caller: Caller, marker: str) -> Image:
         try:
@@ -97,14 +123,14 @@ class Library:
             if name != "id":
                 attributes.refuse_read_only(name)
             attributes.refuse_reserved(name)
+        if self.protections is not None:
+            self.protections.refuse_new(caller, image.properties)
         for name, value in wanted.items():
             attributes.refuse_out_of_range(name, value)
-        for name, value in image.properties.items():
-            attributes.refuse_long_value(name, value)
         attributes.check_tag_quota(image.tags, self._limits)
         attributes.check_property_quota(image.properties, self._limits)
         created: Image = await self._database.write(rows.create, image)
-        return created
+        return self.shown(caller, created)
 
     async def change(
         self,
@@ -116,13 +142,15 @@ class Library:
     ) -> Image:
         """Let `mutate` change the image in one transaction.
 
-        In order: ImageNotFound; whatever `first` raises; NotAuthorized by `rule`; whatever `mutate` raises.
+        In order: ImageNotFound; whatever `first` raises; NotAuthorized by `rule`; whatever `mutate` raises;
+        LimitExceeded for too many properties. What `first` and `mutate` are given lacks what the caller may not read;
+        that stays as it is.
         """
         if not keepable(image_id):
             raise ImageNotFound(image_id)
         guarded = self.guarded(caller, rule, mutate, first)
         changed: Image = await self._database.write(rows.change, image_id, caller.project_id or "", guarded)
-        return changed
+        return self.shown(caller, changed)
 
     def guarded(self, caller: Caller, rule: str, mutate: rows.Change, first: Check | None = None) -> rows.Change:
         """`mutate` behind the checks that every change makes."""
@@ -130,12 +158,33 @@ class Library:
         def checked(image: Image) -> Image:
             if not self.visible(caller, image, rule):
                 raise ImageNotFound(image.id)
+            seen = self.shown(caller, image)
             if first is not None:
-                first(image)
+                first(seen)
             self.authorize(rule, caller, image)
-            return mutate(image)
+            changed = completed(image, seen, mutate(seen))
+            if not changed.properties.keys() <= image.properties.keys():
+                attributes.check_property_quota(changed.properties, self._limits)
+            return changed
 
         return checked
+
+    def with_properties(self, caller: Caller, image: Image, properties: Properties) -> Image:
+        """The image, as the caller sees it, with these additional properties and no others.
+
+        Raises Forbidden for what the caller may not change, Invalid for what the operator's schemas do not take.
+        """
+        before = image.properties
+        changed = [name for name, value in properties.items() if name not in before or before[name] != value]
+        for name in changed:
+            if self._schema is not None:
+                self._schema.check(name, properties[name])
+            if self.protections is not None:
+                self.protections.refuse_set(caller, name, name in before)
+        for name in before.keys() - properties.keys():
+            if self.protections is not None:
+                self.protections.refuse_removal(caller, name)
+        return msgspec.structs.replace(image, properties=properties, updated_at=now())
 
     async def delete(self, caller: Caller, image_id: str) -> None:
         """Remove the image and its data, in any status; Forbidden if it is protected."""
@@ -145,6 +194,8 @@ class Library:
         image = await self._database.write(rows.remove, image_id, caller.project_id or "", guarded)
         # The image is gone whatever the stores say; what they cannot remove now is loose, and the sweeper tries again.
         await self._intake.erase(rows.data_of(image))
+        if self._cache is not None:
+            await self._cache.forget(image_id)
 
     async def tag(self, caller: Caller, image_id: str, tag: str) -> None:
         """Add a tag; nothing changes but `updated_at` if the image has it."""
@@ -212,7 +263,9 @@ def _new(caller: Caller, wanted: Mapping[str, Any]) -> Image:
         updated_at=moment,
         upload=None,
         attempts=0,
-        properties={name: value for name, value in wanted.items() if name not in attributes.BASE},
+        properties={
+            name: attributes.kept(name, value) for name, value in wanted.items() if name not in attributes.BASE
+        },
         tags=[],
     )
     return msgspec.structs.replace(image, **base)

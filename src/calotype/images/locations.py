@@ -201,7 +201,7 @@ class Locations:
         )
 
         def mutate(image: Image) -> Image:
-            return apply(operations, image, caller, self._policy, self._settings, relocate)
+            return apply(operations, image, caller, self._policy, self._settings, relocate, self._library.protections)
 
         return await self._change(caller, image_id, self._library.guarded(caller, "modify_image", mutate))
 
@@ -234,5 +234,4 @@ class Locations:
             raise ImageNotFound(image_id)
         image, dropped = await self._database.write(work.change, image_id, caller.project_id or "", mutate)
         await self._intake.erase(dropped)
-        changed: Image = image
-        return changed
+        return self._library.shown(caller, image)

@@ -45,9 +45,9 @@ class Location(msgspec.Struct, frozen=True):
     metadata: dict[str, Any] = {}
 
     @property
-    def foreign(self) -> bool:
-        """Whether the data lies on somebody else's server: then its name is a URL, which no name of ours is."""
-        return "://" in self.name
+    def owned(self) -> bool:
+        """Whether the data is this service's own: other people's has a URL for a name, and many images may have it."""
+        return "://" not in self.name
 
 
 class Image(msgspec.Struct):
@@ -56,8 +56,9 @@ class Image(msgspec.Struct):
     Sizes are bytes, `min_ram` MiB, `min_disk` GiB, times whole microseconds since 1970 in UTC.
     `locations` are the copies of the data in the order in which they were made, `staged` is data that waits for its
     import, and `upload` names the data being written. `attempts` counts the names given to data, so that none is ever
-    used twice. `reserved` are bytes promised to data on its way. `share` is the state of the image's share with the
-    project that asks.
+    used twice. `reserved` are bytes promised to data on its way. A property is text, or null where the operator's
+    schemas let it be; a number or a boolean is kept as JSON writes it. `share` is the state of the image's share with
+    the project that asks.
     """
 
     id: str
@@ -80,7 +81,7 @@ class Image(msgspec.Struct):
     updated_at: int
     upload: str | None
     attempts: int
-    properties: dict[str, str]
+    properties: dict[str, str | None]
     tags: list[str]
     locations: list[Location] = []
     staged: Location | None = None

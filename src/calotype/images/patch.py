@@ -7,6 +7,7 @@ import msgspec
 
 from calotype.access.caller import Caller
 from calotype.access.policy import Policy
+from calotype.access.protections import Protections
 from calotype.images import attributes
 from calotype.images.errors import Conflict, Forbidden, NotAuthorized
 from calotype.images.model import Image, now
@@ -29,10 +30,15 @@ Relocate = Callable[[Operation, Image], None]
 
 
 def apply(
-    operations: list[Operation], image: Image, caller: Caller, policy: Policy, limits: Limits, relocate: Relocate
+    operations: list[Operation],
+    image: Image,
+    caller: Caller,
+    policy: Policy,
+    limits: Limits,
+    relocate: Relocate,
+    protections: Protections | None = None,
 ) -> Image:
-    """The image after all operations; raises the first refusal."""
-    known = set(image.properties)
+    """The image, as the caller sees it, after all operations; raises the first refusal."""
     state = msgspec.structs.replace(image, properties=dict(image.properties), tags=list(image.tags))
     for operation in operations:
         if operation.name == "locations":
@@ -40,9 +46,7 @@ def apply(
         elif operation.name in attributes.BASE:
             _base(operation, state, caller, policy, limits)
         else:
-            _property(operation, state)
-    if set(state.properties) - known:
-        attributes.check_property_quota(state.properties, limits)
+            _property(operation, state, caller, protections)
     state.updated_at = now()
     return state
 
@@ -73,7 +77,7 @@ def authorize_visibility(visibility: str, image: Image, caller: Caller, policy: 
         raise NotAuthorized(rule)
 
 
-def _property(operation: Operation, state: Image) -> None:
+def _property(operation: Operation, state: Image, caller: Caller, protections: Protections | None) -> None:
     name = operation.name
     present = name in state.properties
     if operation.op == "add" and operation.strict_add and present:
@@ -81,7 +85,10 @@ def _property(operation: Operation, state: Image) -> None:
     if operation.op != "add" and not present:
         raise Conflict(f"Property {name} does not exist.")
     if operation.op == "remove":
+        if protections is not None:
+            protections.refuse_removal(caller, name)
         del state.properties[name]
     else:
-        attributes.refuse_long_value(name, operation.value)
-        state.properties[name] = operation.value
+        if protections is not None:
+            protections.refuse_set(caller, name, present)
+        state.properties[name] = attributes.kept(name, operation.value)

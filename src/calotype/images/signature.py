@@ -81,9 +81,10 @@ def verifier(image: Image, certificates: str) -> Verifier | None:
 
     `certificates` is the directory that holds UUID.pem for each certificate; empty if there is none.
     """
-    if any(name not in image.properties for name in PROPERTIES):
+    signed = [value for name in PROPERTIES if (value := image.properties.get(name)) is not None]
+    if len(signed) < len(PROPERTIES):
         return None
-    encoded, method, key_type, certificate = (image.properties[name] for name in PROPERTIES)
+    encoded, method, key_type, certificate = signed
     try:
         algorithm = _algorithm(method)
         key = _key(certificate, key_type, certificates)

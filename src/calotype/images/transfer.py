@@ -6,10 +6,8 @@ before the row that refers to it, and writes only the columns that are its own.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +16,8 @@ from calotype.database import uploads
 from calotype.database.engine import Database
 from calotype.images import signature
 from calotype.images.attributes import demand_formats
+from calotype.images.cache import Cache
+from calotype.images.data import Data, Read
 from calotype.images.errors import (
     Conflict,
     Forbidden,
@@ -38,14 +38,6 @@ from calotype.stores.uris import UriRefused
 log = logging.getLogger("calotype.transfer")
 
 
-class Data(NamedTuple):
-    """Data to send: `size` bytes, as a file of this host if there is one, and piece by piece from `start` to `stop`."""
-
-    size: int
-    path: Path | None
-    read: Callable[[int, int], AsyncGenerator[bytes]]
-
-
 class Transfer:
     """Uploads, stagings and downloads as a caller meets them."""
 
@@ -58,6 +50,7 @@ class Transfer:
         holder: Holder,
         limits: Limits,
         certificates: str = "",
+        cache: Cache | None = None,
     ) -> None:
         self._database = database
         self._library = library
@@ -66,6 +59,7 @@ class Transfer:
         self._holder = holder
         self._limits = limits
         self._certificates = certificates
+        self._cache = cache
 
     async def upload(
         self,
@@ -133,11 +127,12 @@ class Transfer:
                 raise
 
     async def download(
-        self, caller: Caller, image_id: str, prefer: list[str] | None = None
+        self, caller: Caller, image_id: str, prefer: list[str] | None = None, whole: bool = False
     ) -> tuple[Image, Data | None]:
         """The image and its data, None if it has none; raises ImageNotFound, Forbidden, NotAuthorized, Invalid.
 
-        Locations in the stores `prefer` are tried first, then the others by the weights of their stores.
+        Locations in the stores `prefer` are tried first, then the others by the weights of their stores. Where the
+        `whole` is wanted, a copy in the cache is as good.
         """
         image = await self._library.show(caller, image_id)
         if image.status == "deactivated" and not caller.is_admin:
@@ -146,7 +141,11 @@ class Transfer:
         self._check_preference(prefer or [])
         if not image.locations or image.status not in ("active", "deactivated"):
             return image, None
-        found = await self._find(image, prefer or [])
+        if self._cache is not None and whole and (copy := self._cache.find(image)) is not None:
+            return image, copy
+        found = await self.find(image, prefer or [])
+        if self._cache is not None and whole and found is not None:
+            found = await self._cache.through(image, found)
         if found is None:
             # Either the image was deleted since it was read, which this tells, or its data was lost.
             image = await self._library.show(caller, image_id)
@@ -161,7 +160,7 @@ class Transfer:
             if name not in self._shelf:
                 raise Invalid(f"Store '{name}' is not configured.")
 
-    async def _find(self, image: Image, prefer: list[str]) -> Data | None:
+    async def find(self, image: Image, prefer: Sequence[str] = ()) -> Data | None:
         """The first location that delivers; StorageUnavailable if one might have and cannot."""
         places = self._shelf.ordered(image.locations)
         if prefer:
@@ -181,7 +180,7 @@ class Transfer:
             if size is None:
                 continue
             if size == image.size:
-                return Data(size, store.path(place.name), _reader(store.read, place.name))
+                return Data(size, store.path(place.name), _reader(store.read, place.name), place.store)
             log.error("image %s should have %s bytes of data and has %s in %s", image.id, image.size, size, place.store)
             failure = StorageUnavailable(f"The data of image {image.id} is damaged.")
         if failure is not None:
@@ -189,9 +188,7 @@ class Transfer:
         return None
 
 
-def _reader(
-    read: Callable[[str, int, int], AsyncGenerator[bytes]], name: str
-) -> Callable[[int, int], AsyncGenerator[bytes]]:
+def _reader(read: Callable[[str, int, int], AsyncGenerator[bytes]], name: str) -> Read:
     return lambda start, stop: read(name, start, stop)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from calotype.access.caller import Caller
+from calotype.access.protections import Protections
 from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.engine import Database
@@ -52,6 +54,7 @@ class ImportJob:
         preparation: Preparation,
         limits: Limits,
         certificates: str = "",
+        protections: Protections | None = None,
     ) -> None:
         self.database = database
         self.shelf = shelf
@@ -62,6 +65,7 @@ class ImportJob:
         self.preparation = preparation
         self.limits = limits
         self.certificates = certificates
+        self.protections = protections
 
     async def run(self, task: Task, progress: Progress) -> None:
         """One attempt; raises ImageError, LeaseLost."""
@@ -127,7 +131,7 @@ class Attempt:
         if order.method == COPY:
             source = self._copied(image)
         else:
-            source = image.staged or await self._fetch()
+            source = image.staged or await self._fetch(image)
             if self._job.preparation.needed and not self._state.prepared:
                 source = await self._prepare(image, source)
         await self._spread(image, source)
@@ -142,12 +146,21 @@ class Attempt:
             raise Invalid(f"Image {image.id} has no data that could be copied.")
         return places[0]
 
-    async def _fetch(self) -> Location:
+    async def _fetch(self, image: Image) -> Location:
         """Bring remote data into the staging place."""
         async with self._job.sources.open(self._order.arguments, self._task.secret or {}) as remote:
             self._progress.begin("downloading", remote.size)
-            self._state.attributes = remote.attributes
+            self._state.attributes = self._permitted(image, remote.attributes)
             return await self._stage(remote.chunks(), Bounds(remote.size, self._job.limits.size_cap))
+
+    def _permitted(self, image: Image, attributes: dict[str, Any]) -> dict[str, Any]:
+        """What comes with remote data, without the properties that the task's user may not set."""
+        task, protections = self._task, self._job.protections
+        if protections is None or "properties" not in attributes:
+            return attributes
+        roles = frozenset((task.secret or {}).get("roles", ()))
+        user = Caller(user_id=task.user_id or "", project_id=task.owner, roles=roles)
+        return {**attributes, "properties": protections.settable(user, image, attributes["properties"])}
 
     async def _prepare(self, image: Image, source: Location) -> Location:
         """Let the plugins work on the staged data; what they make of it is staged in its place."""
@@ -215,7 +228,7 @@ class Attempt:
         return received
 
     async def _examination(self, image: Image, source: Location) -> Examination:
-        if self._order.method == COPY and not source.foreign:
+        if self._order.method == COPY and source.owned:
             # What was examined when it came is not examined again; what a URL brought never was.
             return Examination(msgspec.structs.replace(image, container_format=None), self._job.limits)
         verifier = await asyncio.to_thread(signature.verifier, image, self._job.certificates)

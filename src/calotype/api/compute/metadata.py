@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping
 
-import msgspec
-
 from calotype.api.compute import validation, views
 from calotype.api.compute.content import reply, type_of_nothing
 from calotype.api.compute.faults import NO_SUCH_RESOURCE, Fault
@@ -12,7 +10,7 @@ from calotype.api.wire import Reply
 from calotype.images import attributes
 from calotype.images.errors import Forbidden
 from calotype.images.library import Library
-from calotype.images.model import Image, now
+from calotype.images.model import Image
 from calotype.settings import Settings
 
 _IGNORED = frozenset(
@@ -44,7 +42,6 @@ class Metadata:
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self._library = library
-        self._limits = settings.image
         self._items = settings.compute.metadata_items
 
     async def index(self, request: ComputeRequest) -> Reply:
@@ -75,7 +72,7 @@ class Metadata:
 
         def replaced(image: Image) -> Image:
             stays = {name: value for name, value in image.properties.items() if _outlasts(name, given)}
-            return self._with(image, {**stays, **_stored(given)})
+            return self._library.with_properties(request.caller, image, {**stays, **_stored(given)})
 
         await self._library.change(request.caller, request.parameters["image_id"], replaced, first=first)
         return reply(request, {"metadata": given})
@@ -98,7 +95,8 @@ class Metadata:
 
         def without(image: Image) -> Image:
             _refuse_reserved(key)
-            return self._with(image, {name: value for name, value in image.properties.items() if name != key})
+            left = {name: value for name, value in image.properties.items() if name != key}
+            return self._library.with_properties(request.caller, image, left)
 
         await self._library.change(request.caller, request.parameters["image_id"], without, first=first)
         return Reply(204, headers=(type_of_nothing,))
@@ -108,7 +106,7 @@ class Metadata:
             self._check_items({**image.properties, **given})
 
         def merged(image: Image) -> Image:
-            return self._with(image, {**image.properties, **_stored(given)})
+            return self._library.with_properties(request.caller, image, {**image.properties, **_stored(given)})
 
         return await self._library.change(request.caller, request.parameters["image_id"], merged, first=first)
 
@@ -116,11 +114,6 @@ class Metadata:
         """Fault 403 if an image would have too many items. Nova counts the names that it then drops, too."""
         if 0 <= self._items < len(items):
             raise Fault(403, "Image metadata limit exceeded")
-
-    def _with(self, image: Image, properties: dict[str, str]) -> Image:
-        if not properties.keys() <= image.properties.keys():
-            attributes.check_property_quota(properties, self._limits)
-        return msgspec.structs.replace(image, properties=properties, updated_at=now())
 
 
 def _stored(given: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from calotype.api.compute.links import Linker
 from calotype.api.compute.metadata import Metadata
 from calotype.api.compute.microversions import Microversions
 from calotype.api.compute.request import ComputeRequest
-from calotype.api.wire import Call, Reply, Routes, base_url, identity_url
+from calotype.api.wire import Call, Reply, Routes, authenticated, base_url, identity_url
 from calotype.images.errors import ImageError, StorageUnavailable
 from calotype.images.library import Library
 from calotype.settings import Settings
@@ -127,12 +127,10 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            caller = await self._tokens.caller(request.token)
-            service = request.field(b"x-service-token")
-            valid = service is None or await self._tokens.caller(service.strip()) is not None
+            caller = await authenticated(self._tokens, request)
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
-        if caller is None or not valid:
+        if caller is None:
             raise Unauthorized(identity_url(self._settings, request))
         request.caller = caller
 

@@ -45,20 +45,20 @@ def full(image: Image, links: Links) -> dict[str, Any]:
         "OS-EXT-IMG-SIZE:size": image.size or 0,
         "links": links.of_image(image.id),
     }
-    if "instance_uuid" in shown:
-        server = shown["instance_uuid"]
+    server = shown.get("instance_uuid")
+    if server is not None:
         document["server"] = {"id": server, "links": links.of_server(server)}
-    if "auto_disk_config" in shown:
-        config = shown["auto_disk_config"].strip().lower()
-        document["OS-DCF:diskConfig"] = "AUTO" if config in _TRUE else "MANUAL"
+    config = shown.get("auto_disk_config")
+    if config is not None:
+        document["OS-DCF:diskConfig"] = "AUTO" if config.strip().lower() in _TRUE else "MANUAL"
     return document
 
 
 def metadata(image: Image) -> dict[str, Any]:
-    """The additional properties; two of them are decoded from JSON (9.3)."""
+    """The additional properties, text or null; two of them are decoded from JSON (9.3)."""
     shown: dict[str, Any] = image.properties
     for name in _DECODED:
-        if name in shown:
+        if shown.get(name) is not None:
             shown = {**shown, name: _decoded(shown[name])}
     return shown
 

@@ -8,10 +8,12 @@ from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
 from calotype.api.wire import Request, base_url, decode
+from calotype.images.cached import CachedImages
 from calotype.images.errors import Invalid
 from calotype.images.imports import Imports
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
 from calotype.images.transfer import Transfer
@@ -36,6 +38,10 @@ class Verbs(Protocol):
     def tasks(self) -> Tasks: ...
     @property
     def definitions(self) -> Definitions: ...
+    @property
+    def schema(self) -> SchemaProperties | None: ...
+    @property
+    def cached(self) -> CachedImages: ...
 
 
 class ImageAPI:
@@ -51,10 +57,11 @@ class ImageAPI:
         self.locations = verbs.locations
         self.tasks = verbs.tasks
         self.definitions = verbs.definitions
-        self.versions = Versions(False, bool(settings.stores))
-        self.view = ImageView(settings.image, verbs.locations)
-        self.validator = ImageValidator(settings.image)
-        self.schemas = documents(settings.image) | metadef_documents()
+        self.cached = verbs.cached
+        self.versions = Versions(bool(settings.cache.directory), bool(settings.stores))
+        self.view = ImageView(settings.image, verbs.locations, verbs.schema)
+        self.validator = ImageValidator(settings.image, verbs.schema)
+        self.schemas = documents(settings.image, verbs.schema) | metadef_documents()
 
     def base(self, request: Request) -> str:
         """The URL of the service as the client sees it, without a final slash."""

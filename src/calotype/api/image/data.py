@@ -10,8 +10,8 @@ from calotype.api.image import ranges
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused
 from calotype.api.wire import STATUS, Reply, Request
+from calotype.images.data import Data
 from calotype.images.errors import Invalid, NotFound
-from calotype.images.transfer import Data
 
 
 async def upload(api: ImageAPI, request: Request) -> Response:
@@ -61,7 +61,8 @@ def _declared(request: Request) -> int | None:
 async def download(api: ImageAPI, request: Request) -> Response:
     """GET /v2/images/{image_id}/file"""
     prefer = _preferred(request)
-    image, data = await api.transfer.download(request.caller, request.parameters["image_id"], prefer)
+    whole = b"range" not in request.fields and b"content-range" not in request.fields
+    image, data = await api.transfer.download(request.caller, request.parameters["image_id"], prefer, whole)
     if data is None:
         return Reply(204)
     headers = [(b"content-type", b"application/octet-stream")]

@@ -51,7 +51,7 @@ def check_new(api: ImageAPI, body: dict[str, Any]) -> None:
     for name in body:
         if name in _SENT_LINKS:
             attributes.refuse_read_only(name)
-    api.validator.check(body)
+    api.validator.check_new(body)
     for name in body:
         if name not in attributes.BASE:
             attributes.refuse_long_name(name)

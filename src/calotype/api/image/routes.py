@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from calotype.api.image import (
     actions,
+    cache,
     data,
     discovery,
     elsewhere,
@@ -23,7 +24,17 @@ from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
 from calotype.api.image.metadefs import namespaces, objects, properties, resource_types
 from calotype.api.image.metadefs import tags as metadef_tags
-from calotype.api.wire import Call, Handler, Reply, Request, Routes, challenge, identity_url, json_reply
+from calotype.api.wire import (
+    Call,
+    Handler,
+    Reply,
+    Request,
+    Routes,
+    authenticated,
+    challenge,
+    identity_url,
+    json_reply,
+)
 from calotype.images.errors import Invalid
 
 NO_BODY = {"body": False}
@@ -125,13 +136,13 @@ ROUTES = Routes(
         Call("POST", "/tasks", tasks.create),
         Call("GET", "/tasks/{task_id}", tasks.show),
         Call("DELETE", "/tasks/{task_id}", tasks.remove),
-        Call("GET", "/cache", elsewhere.cache, NO_BODY),
-        Call("DELETE", "/cache", elsewhere.cache),
-        Call("PUT", "/cache/{image_id}", elsewhere.cache),
-        Call("DELETE", "/cache/{image_id}", elsewhere.cache),
-        Call("POST", "/cache/clean", elsewhere.cache),
-        Call("POST", "/cache/prune", elsewhere.cache),
-        Call("GET", "/cache/nodes/{image_id}", elsewhere.cache),
+        Call("GET", "/cache", cache.index, NO_BODY),
+        Call("DELETE", "/cache", cache.clear),
+        Call("PUT", "/cache/{image_id}", cache.fetch, OF_MEMBERS),
+        Call("DELETE", "/cache/{image_id}", cache.remove, OF_MEMBERS),
+        Call("POST", "/cache/clean", cache.clean),
+        Call("POST", "/cache/prune", cache.prune),
+        Call("GET", "/cache/nodes/{image_id}", cache.nodes, OF_MEMBERS | NO_BODY),
         *METADEFS,
     )
 )
@@ -176,13 +187,11 @@ class ImageApp:
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await self._api.tokens.caller(request.token)
-        beside = request.field(b"x-service-token")
-        service = await self._api.tokens.caller(beside) if beside else None
-        if caller is None or (beside and service is None):
+        caller = await authenticated(self._api.tokens, request)
+        if caller is None:
             raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
-        if service is not None:
-            caller = msgspec.structs.replace(caller, service_roles=service.roles, service=bool(service.roles))
+        if caller.service_roles:
+            caller = msgspec.structs.replace(caller, service=True)
         request.caller = caller
 
     async def _dispatch(self, request: Request, path: str) -> Response:

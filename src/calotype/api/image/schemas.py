@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 
 from calotype.images.errors import Invalid
+from calotype.images.schema_properties import SchemaProperties
 from calotype.settings import Image as Limits
 
 Schema = dict[str, Any]
@@ -38,11 +39,14 @@ def _or_null(kind: str, description: str, **more: Any) -> Schema:
     return {"type": ["null", kind], "description": description, **more}
 
 
-def image(limits: Limits) -> Schema:
-    """The schema of an image."""
+def image(limits: Limits, more: SchemaProperties | None = None) -> Schema:
+    """The schema of an image; `more` are the properties that the operator describes."""
+    described = {} if more is None else more.schemas
+    required = {} if more is None or not more.required else {"required": [*more.required]}
     return {
         "name": "image",
-        "properties": _image_properties(limits),
+        "properties": {**_image_properties(limits), **described},
+        **required,
         "additionalProperties": {"type": "string"},
         "links": [
             {"rel": "self", "href": "{self}"},
@@ -176,12 +180,12 @@ def collection(name: str, item: Schema, paged: bool) -> Schema:
     return {"name": name, "properties": properties, "links": links}
 
 
-def documents(limits: Limits) -> dict[str, Schema]:
+def documents(limits: Limits, more: SchemaProperties | None = None) -> dict[str, Schema]:
     """Every schema that is served, by its name in the path."""
     stub = {"name": "task", "properties": _task_stub()}
     return {
-        "image": image(limits),
-        "images": collection("images", image(limits), paged=True),
+        "image": image(limits, more),
+        "images": collection("images", image(limits, more), paged=True),
         "member": member(),
         "members": collection("members", member(), paged=False),
         "task": task(),
@@ -219,15 +223,23 @@ class Validator:
             reason = None if error is None else _reason(error)
         except RecursionError:
             reason = "it is nested too deeply"
+        except (OverflowError, ValueError):
+            reason = "a number in it is out of range"
         if reason is not None:
             raise Invalid(f"Provided object does not match schema '{self._name}': {reason}")
 
 
 class ImageValidator(Validator):
-    """Checks the attributes of a request against the image schema."""
+    """Checks the attributes of a request against the image schema; what is required, of a new image only."""
 
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(image(limits))
+    def __init__(self, limits: Limits, more: SchemaProperties | None = None) -> None:
+        whole = image(limits, more)
+        super().__init__({**whole, "required": []})
+        self._of_new = Validator(whole)
+
+    def check_new(self, body: Mapping[str, Any]) -> None:
+        """Raise Invalid with the reason unless this can become an image."""
+        self._of_new.check(body)
 
 
 def _reason(error: jsonschema.ValidationError) -> str:

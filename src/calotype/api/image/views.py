@@ -6,13 +6,15 @@ from calotype.access.caller import Caller
 from calotype.api.wire import timestamp
 from calotype.images.locations import Locations
 from calotype.images.model import Image, Location, Membership
+from calotype.images.schema_properties import SchemaProperties, shown
 from calotype.settings import Image as Settings
 
 
 class ImageView:
     """Makes the documents of images as the settings want them shown."""
 
-    def __init__(self, settings: Settings, locations: Locations) -> None:
+    def __init__(self, settings: Settings, locations: Locations, schema: SchemaProperties | None) -> None:
+        self._schema = schema
         self._direct_url = settings.show_direct_url
         self._locations = settings.show_locations
         self._stores = locations.stores_named
@@ -21,7 +23,7 @@ class ImageView:
 
     def __call__(self, found: Image, caller: Caller) -> dict[str, Any]:
         """The document of one image as the caller sees it."""
-        document = _image(found)
+        document = _image(found, self._schema)
         if self._plain:
             return document
         places = self._where.of(found, caller)
@@ -39,11 +41,11 @@ class ImageView:
         return {"url": self._where.url(place), "metadata": metadata}
 
 
-def _image(found: Image) -> dict[str, Any]:
+def _image(found: Image, schema: SchemaProperties | None) -> dict[str, Any]:
     """The document of one image, additional properties beside the attributes."""
     path = f"/v2/images/{found.id}"
     return {
-        **found.properties,
+        **shown(found.properties, schema),
         "id": found.id,
         "name": found.name,
         "owner": found.owner,
