@@ -192,7 +192,7 @@ def _check_state(wanted: Wanted, image: Image) -> None:
     elif wanted.name != "glance-direct" and image.status != "queued":
         raise Conflict(f"Image needs to be in 'queued' state to use '{wanted.name}' method")
     for name in _FORMATS:
-        if getattr(image, name) is None and wanted.name != "glance-download":
+        if getattr(image, name) is None:
             raise Conflict(f"'{name}' needs to be set before import")
 
 

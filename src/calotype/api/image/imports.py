@@ -29,6 +29,7 @@ def asked(api: ImageAPI, request: Request, body: dict[str, Any]) -> Asked:
     method = body.get("method")
     if not isinstance(method, dict) or method.get("name") != "glance-download":
         return Asked(request.caller, request.request_id, body)
+    method.setdefault("glance_service_interface", "public")
     region = method.get("glance_region")
     url = api.settings.imports.glance_endpoints.get(region) if isinstance(region, str) else None
     if url is None and region == api.settings.identity.region:
