@@ -33,6 +33,7 @@ from calotype.images.imports import Imports
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.locations import Locations
+from calotype.images.quota import Quotas
 from calotype.images.schema_properties import SchemaProperties
 from calotype.images.sharing import Sharing
 from calotype.images.tasks import Tasks
@@ -65,6 +66,7 @@ class Parts(NamedTuple):
     database: Database
     shelf: Shelf
     holder: Holder
+    quotas: Quotas
     policy: Policy
     intake: Intake
     library: Library
@@ -84,7 +86,8 @@ class Parts(NamedTuple):
     @property
     def living(self) -> list["Part"]:
         """Those that have to be opened, in order."""
-        return [self.database, self.fetcher, self.shelf, self.holder, *([self.cache] if self.cache else [])]
+        cache = [self.cache] if self.cache else []
+        return [self.database, self.fetcher, self.shelf, self.holder, self.quotas, *cache]
 
 
 def assemble(settings: Settings) -> Parts:
@@ -95,29 +98,31 @@ def assemble(settings: Settings) -> Parts:
     holder = Holder(database, settings.directory)
     policy = Policy()
     intake = Intake(database, shelf)
+    quotas = Quotas(database, settings)
     schema = schema_properties.load(settings.image)
     protected = protections.load(settings.image, policy)
     cache = Cache(settings) if settings.cache.directory else None
-    library = Library(database, policy, intake, settings.image, protected, schema, cache)
+    library = Library(database, policy, intake, settings.image, quotas, protected, schema, cache)
     sharing = Sharing(database, library, policy, settings.image)
     certificates = settings.signature.certificates
-    transfer = Transfer(database, library, shelf, intake, holder, settings.image, certificates, cache)
+    transfer = Transfer(library, shelf, intake, holder, settings.image, quotas, certificates, cache)
     queue = Queue(database, holder.id, settings.jobs)
     sources = Sources(fetcher, settings.imports)
     preparation = Preparation(settings.plugins, settings.image, holder.scratch)
     importing = ImportJob(
-        database, shelf, intake, holder, queue, sources, preparation, settings.image, certificates, protected
+        database, shelf, intake, holder, queue, sources, preparation, settings.image, quotas, certificates, protected
     )
-    locating = LocationJob(database, shelf, queue, settings.image)
+    locating = LocationJob(quotas, shelf, queue, settings.image)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)
-    imports = Imports(database, library, shelf, fetcher.uris, settings.imports, worker.wake)
-    locations = Locations(database, library, shelf, intake, policy, fetcher.uris, settings.image, worker.wake)
+    imports = Imports(quotas, library, shelf, fetcher.uris, settings.imports, worker.wake)
+    locations = Locations(quotas, library, shelf, intake, policy, fetcher.uris, settings.image, worker.wake)
     tasks = Tasks(database, library)
     return Parts(
         database,
         shelf,
         holder,
+        quotas,
         policy,
         intake,
         library,

@@ -21,6 +21,7 @@ from calotype.images.errors import StorageUnavailable
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image
+from calotype.images.quota import Quotas
 from calotype.settings import Settings
 from calotype.stores.fetch import Fetcher
 from calotype.stores.shelf import Shelf
@@ -61,7 +62,7 @@ class Service:
         engine.dispose()
         self.database = connect(settings)
         intake = Intake(self.database, Shelf(settings, Fetcher(settings.uris)))
-        self.library = Library(self.database, Policy(), intake, settings.image)
+        self.library = Library(self.database, Policy(), intake, settings.image, Quotas(self.database, settings))
         self.deprecated = DeprecatedCalls()
         self.api: Any = ComputeAPI(settings, Tokens(), self.library, self.deprecated)
         self.loop = asyncio.new_event_loop()

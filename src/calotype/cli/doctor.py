@@ -163,6 +163,20 @@ def _plugins(settings: Settings) -> Iterator[Finding]:
         yield False, str(error)
 
 
+def _limits(settings: Settings) -> Iterator[Finding]:
+    if not settings.quota.keystone_limits:
+        return
+    from calotype.access.keystone_limits import Source
+    from calotype.access.limits import Unreachable
+
+    try:
+        Source(settings.keystone).check()
+    except (SettingsError, Unreachable) as error:
+        yield False, f"limits: {error}"
+    else:
+        yield True, f"Keystone at {settings.keystone.url} has limits for the image service"
+
+
 _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _directory,
     _clouds,
@@ -170,5 +184,6 @@ _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _plugins,
     _tls,
     _property_files,
+    _limits,
     _listening,
 )

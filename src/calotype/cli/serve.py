@@ -23,6 +23,7 @@ from calotype.settings import Settings
 def serve(settings: Settings, demo: bool) -> None:
     """Run the service. The first start makes the database, the accounts and DIR/clouds.yaml."""
     check(settings)
+    _check_limits(settings)
     project = prepare(settings, moved=True)
     if demo:
         from calotype.cli.demo import add_images
@@ -31,6 +32,19 @@ def serve(settings: Settings, demo: bool) -> None:
     click.echo("\n".join(hints(settings, project)))
     sys.stdout.flush()
     run(settings)
+
+
+def _check_limits(settings: Settings) -> None:
+    """Refuse a Keystone that will not do; one that is away may come back."""
+    if not settings.quota.keystone_limits:
+        return
+    from calotype.access.keystone_limits import Source
+    from calotype.access.limits import Unreachable
+
+    try:
+        Source(settings.keystone).check()
+    except Unreachable as error:
+        click.echo(f"{error}. Until it can be, what needs the limits of a project is answered with 503.", err=True)
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 import msgspec
 
-from calotype import settings as tree
+from calotype.settings import tree
 
 
 @click.command()

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, delete, select, true
 
 from calotype.database import loose
+from calotype.database.quotas import Admit, admit_all
 from calotype.database.statements import Row, Statement, Work, inserted, updated
 from calotype.database.tables import image_members, image_properties, image_tags, images, tasks, tombstones
 from calotype.images.errors import Conflict, ImageNotFound
@@ -75,8 +76,9 @@ _DELETE_PROPERTIES = Statement(delete(image_properties).where(image_properties.c
 _DELETE_TAGS = Statement(delete(image_tags).where(image_tags.c.image_id == bindparam("id")))
 
 
-def create(new: Image) -> Work:
-    """Insert an image; Conflict if its id is or was in use."""
+def create(new: Image, admit: Admit = admit_all) -> Work:
+    """Insert an image; Conflict if its id is or was in use, and whatever `admit` raises."""
+    yield from admit(new)
     if (yield _TAKEN, {"id": new.id}):
         raise Conflict(f"Image ID {new.id} already exists!")
     yield _INSERT, _row(new)
@@ -122,7 +124,7 @@ def _row(new: Image) -> dict[str, Any]:
         row[name] = _encode(row[name]).decode()
     if new.staged is not None:
         row["staged"] = _encode(new.staged).decode()
-    row["charged"] = (new.size or 0) * len(new.locations) + new.reserved
+    row["charged"] = new.charged
     return row
 
 

@@ -11,13 +11,14 @@ import msgspec
 
 from calotype.database import loose, tasks
 from calotype.database.images import Change, data_of, lock, remove, write
+from calotype.database.quotas import COPYING, Admit, admit_all, admitted
 from calotype.database.statements import Work
 from calotype.database.tasks import Lease
 from calotype.images.errors import Conflict, ImageNotFound
 from calotype.images.model import Image, Location, Task, named, now
 
 TASK = "os_glance_import_task"
-IMPORTING = "os_glance_importing_to_stores"
+IMPORTING = COPYING
 FAILED = "os_glance_failed_import"
 
 
@@ -25,8 +26,9 @@ class NotLocked(Conflict):
     """The image is not this task's any more, and the task is to leave it alone."""
 
 
-def begin(image_id: str, project: str, mutate: Change, make: Callable[[Image], Task]) -> Work:
-    """Lock the image for a task and insert the task; raises what `mutate` raises, Conflict if another one has it."""
+def begin(image_id: str, project: str, mutate: Change, make: Callable[[Image], Task], admit: Admit) -> Work:
+    """Lock the image for a task and insert the task; raises what `mutate` raises, Conflict if another one has it, and
+    what `admit` raises."""
     old: Image = yield from lock(image_id, project)
     new = mutate(old)
     holder = old.properties.get(TASK)
@@ -36,11 +38,16 @@ def begin(image_id: str, project: str, mutate: Change, make: Callable[[Image], T
     yield from tasks.create(task)
     new = _with(new, {TASK: task.id})
     yield from write(old, new)
+    yield from admit(new)
     return task
 
 
-def start(lease: Lease, image_id: str, stores: list[str], status: str | None) -> Work:
-    """The work begins, or goes on: the image is `status` (unchanged for None) and shows where its data goes."""
+def start(lease: Lease, image_id: str, stores: list[str], status: str | None, admit: Admit) -> Work:
+    """The work begins, or goes on: the image is `status` (unchanged for None) and shows where its data goes.
+
+    Room for all copies is reserved, as far as their size is known. Answers the image and, when the work begins, what
+    `admit` does.
+    """
     old = yield from _held(lease, image_id)
     done = {each.store for each in old.locations}
     importing = [each for each in stores if each not in done]
@@ -48,8 +55,11 @@ def start(lease: Lease, image_id: str, stores: list[str], status: str | None) ->
     new = _with(old, {IMPORTING: _list(importing), FAILED: _list(failed)})
     if status is not None:
         new.status = status  # type: ignore[assignment]
+    new.reserved = _promised(new)
     yield from write(old, new)
-    return new
+    begins = new.status != old.status or new.charged > old.charged
+    rest: int | None = (yield from admit(new)) if begins else None
+    return new, rest
 
 
 def place(lease: Lease, image_id: str, store: str, holder: str) -> Work:
@@ -62,11 +72,13 @@ def place(lease: Lease, image_id: str, store: str, holder: str) -> Work:
     return location
 
 
-def stage(lease: Lease, image_id: str, location: Location, size: int, state: dict[str, Any]) -> Work:
+def stage(lease: Lease, image_id: str, location: Location, size: int, state: dict[str, Any], admit: Admit) -> Work:
     """The image's staged data is this from now on, and the task has come so far. Answers what became loose."""
     old: Image = yield from _held(lease, image_id)
-    new = msgspec.structs.replace(old, staged=location, size=size, reserved=size, updated_at=now())
+    new = msgspec.structs.replace(old, staged=location, size=size, updated_at=now())
+    new.reserved = _promised(new)
     yield from write(old, new)
+    yield from admitted(old, new, admit)
     yield from loose.take(location)
     yield from tasks.keep(lease, state)
     dropped = [old.staged] if old.staged else []
@@ -82,6 +94,7 @@ def store(lease: Lease, image_id: str, location: Location, state: dict[str, Any]
     new.locations = [*old.locations, location]
     if finish is not None:
         new = finish(new)
+    new.reserved = _promised(new)
     yield from write(old, new)
     yield from loose.take(location)
     yield from tasks.keep(lease, state)
@@ -92,6 +105,7 @@ def miss(lease: Lease, image_id: str, store: str) -> Work:
     old = yield from _held(lease, image_id)
     left = [each for each in _names(old, IMPORTING) if each != store]
     new = _with(old, {IMPORTING: _list(left), FAILED: _list({*_names(old, FAILED), store})})
+    new.reserved = _promised(new)
     yield from write(old, new)
     return new
 
@@ -138,11 +152,12 @@ def discard(lease: Lease, image_id: str) -> Work:
     return data_of((yield from remove(image_id, "", lambda image: image)))
 
 
-def locate(lease: Lease, image_id: str, mutate: Change) -> Work:
+def locate(lease: Lease, image_id: str, mutate: Change, admit: Admit = admit_all) -> Work:
     """Let `mutate` change the image on behalf of the task. Answers the new state."""
     old: Image = yield from _held(lease, image_id)
     new = mutate(old)
     yield from write(old, new)
+    yield from admitted(old, new, admit)
     return new
 
 
@@ -161,6 +176,11 @@ def _held(lease: Lease, image_id: str) -> Work:
     if old.properties.get(TASK) != lease.task_id:
         raise NotLocked(f"Image {image_id} is not locked by task {lease.task_id} any more.")
     return old
+
+
+def _promised(image: Image) -> int:
+    """The bytes that the stores still to be filled will take; staged data stands for the first of them."""
+    return (image.size or 0) * len(_names(image, IMPORTING))
 
 
 def _with(image: Image, properties: dict[str, str]) -> Image:

@@ -8,11 +8,13 @@ from sqlalchemy import bindparam, select
 
 from calotype.database import loose
 from calotype.database.images import Change, change, lock, write
+from calotype.database.quotas import Admit, admitted
 from calotype.database.statements import Statement, Work, updated
 from calotype.database.tables import images
 from calotype.images.errors import Conflict
 from calotype.images.model import Image, Location, Received, now
 
+THERE = Statement(select(images.c.id).where(images.c.id == bindparam("id")))
 _WAITING = Statement(
     select(images.c.id)
     .where(images.c.id == bindparam("id"), images.c.upload == bindparam("upload"))
@@ -20,16 +22,18 @@ _WAITING = Statement(
 )
 
 
-def begin(image_id: str, project: str, holder: str, store: str, mutate: Change) -> Work:
-    """`mutate` names the data in `upload`; answers the image."""
+def begin(image_id: str, project: str, holder: str, store: str, mutate: Change, admit: Admit) -> Work:
+    """`mutate` names the data in `upload` and reserves what is announced; answers the image and what `admit` does."""
     new: Image = yield from change(image_id, project, mutate)
+    rest: int | None = yield from admit(new)
     yield from loose.add(image_id, [Location(store, new.upload or "")], holder)
-    return new
+    return new, rest
 
 
-def finish(image_id: str, location: Location, received: Received) -> Work:
+def finish(image_id: str, location: Location, received: Received, admit: Admit) -> Work:
     """Make the written data the image's own; ImageNotFound if the image is gone, Conflict if the upload lost its place.
 
+    `admit` is asked if more came than was reserved: what was reserved was admitted.
     Only the columns that an upload owns are written, so that changes made meanwhile stay.
     """
     old = yield from _uploading(image_id, location)
@@ -43,14 +47,16 @@ def finish(image_id: str, location: Location, received: Received) -> Work:
         **msgspec.structs.asdict(received),
     )
     yield from write(old, new)
+    yield from admitted(old, new, admit)
     yield from loose.take(location)
 
 
-def finish_staging(image_id: str, location: Location, size: int) -> Work:
+def finish_staging(image_id: str, location: Location, size: int, admit: Admit) -> Work:
     """Keep the written data for an import to come; raises as `finish`."""
     old = yield from _uploading(image_id, location)
     new = msgspec.structs.replace(old, size=size, staged=location, upload=None, reserved=size, updated_at=now())
     yield from write(old, new)
+    yield from admitted(old, new, admit)
     yield from loose.take(location)
 
 

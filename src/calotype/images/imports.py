@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from calotype.access.caller import Caller
 from calotype.database import imports as work
-from calotype.database.engine import Database
 from calotype.images.errors import Conflict, ImageNotFound, Invalid
 from calotype.images.library import Library
 from calotype.images.model import Image, Task, keepable, now
+from calotype.images.quota import Quotas
 from calotype.settings import Imports as Settings
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriFilter, UriRefused
@@ -59,14 +59,14 @@ class Imports:
 
     def __init__(
         self,
-        database: Database,
+        quotas: Quotas,
         library: Library,
         shelf: Shelf,
         uris: UriFilter,
         settings: Settings,
         wake: Callable[[], None],
     ) -> None:
-        self._database = database
+        self._quotas = quotas
         self._library = library
         self._shelf = shelf
         self._uris = uris
@@ -103,12 +103,14 @@ class Imports:
                 # Looking the host up takes time, so it happens outside of the transaction, which then checks anew.
                 guarded(await self._library.show(caller, image_id))
                 await self._check_uri("web-download", wanted.method.get("uri"))
-            await self._database.write(
-                work.begin,
-                image_id,
-                caller.project_id or "",
-                guarded,
-                lambda image: _task(asked, image, [*chosen] if self._shelf.named else [None], "api_image_import"),
+            await self._quotas.write(
+                lambda gate: work.begin(
+                    image_id,
+                    caller.project_id or "",
+                    guarded,
+                    lambda image: _task(asked, image, [*chosen] if self._shelf.named else [None], "api_image_import"),
+                    gate.take,
+                )
             )
         except Nothing:
             return
@@ -121,12 +123,14 @@ class Imports:
             raise Invalid("File based imports are not allowed. Please use a non-local source of image data.")
         await self._check_uri("legacy import task", source)
         image = await self._library.create(asked.caller, attributes)
-        task: Task = await self._database.write(
-            work.begin,
-            image.id,
-            asked.caller.project_id or "",
-            lambda image: image,
-            lambda image: new_task(asked, "import", image.id, request),
+        task: Task = await self._quotas.write(
+            lambda gate: work.begin(
+                image.id,
+                asked.caller.project_id or "",
+                lambda image: image,
+                lambda image: new_task(asked, "import", image.id, request),
+                gate.take,
+            )
         )
         self._wake()
         return task

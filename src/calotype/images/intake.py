@@ -5,14 +5,17 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from calotype.database import loose, uploads
 from calotype.database.engine import Database
-from calotype.images.errors import ImageError
+from calotype.images.errors import ImageError, ImageNotFound, StorageUnavailable
 from calotype.images.model import Location, Received
 from calotype.images.stream import Bounds, Examination, Stream, blocks
 from calotype.stores.shelf import Shelf
+
+LOOK_SECONDS = 5.0
+"""How often it is looked whether the image is still there that data comes for."""
 
 log = logging.getLogger("calotype.intake")
 
@@ -24,6 +27,32 @@ class Intake:
         self._database = database
         self._shelf = shelf
         self._threads = ThreadPoolExecutor(max(8, 4 * (os.cpu_count() or 1)), thread_name_prefix="intake")
+
+    @asynccontextmanager
+    async def while_there(self, image_id: str) -> AsyncIterator[None]:
+        """Break off what runs inside soon after the image is deleted, with ImageNotFound.
+
+        Data that nobody counts any more must not go on to grow, nor wait for its client (CVE-2014-9623).
+        """
+        scope = asyncio.timeout(None)
+        watch = asyncio.create_task(self._watch(image_id, scope))
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if scope.expired():
+                raise ImageNotFound(image_id) from None
+            raise
+        finally:
+            watch.cancel()
+
+    async def _watch(self, image_id: str, scope: asyncio.Timeout) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(StorageUnavailable):
+                if await self._database.one(uploads.THERE, {"id": image_id}) is None:
+                    scope.reschedule(asyncio.get_running_loop().time())
+                    return
 
     async def examine(
         self, location: Location, chunks: AsyncIterator[bytes], bounds: Bounds, examination: Examination

@@ -25,6 +25,7 @@ from calotype.images.errors import (
 from calotype.images.intake import Intake
 from calotype.images.model import Filter, Image, Listing, keepable, now
 from calotype.images.patch import authorize_visibility
+from calotype.images.quota import Quotas
 from calotype.images.schema_properties import SchemaProperties
 from calotype.images.visibility import sees
 from calotype.settings import Image as Limits
@@ -45,6 +46,7 @@ class Library:
         policy: Policy,
         intake: Intake,
         limits: Limits,
+        quotas: Quotas,
         protections: Protections | None = None,
         schema: SchemaProperties | None = None,
         cache: Cache | None = None,
@@ -53,6 +55,7 @@ class Library:
         self._policy = policy
         self._intake = intake
         self._limits = limits
+        self._quotas = quotas
         self.protections = protections
         self._schema = schema
         self._cache = cache
@@ -129,8 +132,12 @@ class Library:
             attributes.refuse_out_of_range(name, value)
         attributes.check_tag_quota(image.tags, self._limits)
         attributes.check_property_quota(image.properties, self._limits)
-        created: Image = await self._database.write(rows.create, image)
+        created: Image = await self._quotas.write(lambda gate: rows.create(image, gate.create))
         return self.shown(caller, created)
+
+    async def usage(self, caller: Caller) -> dict[str, tuple[int, int]]:
+        """Limit and usage of the caller's project by resource (image-v2 20); empty if there are no such limits."""
+        return await self._quotas.usage(caller.project_id)
 
     async def change(
         self,

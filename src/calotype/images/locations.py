@@ -13,7 +13,6 @@ from calotype.access.caller import Caller
 from calotype.access.policy import Policy
 from calotype.database import imports
 from calotype.database import locations as work
-from calotype.database.engine import Database
 from calotype.images.errors import Conflict, Forbidden, ImageError, ImageNotFound, Invalid, NotFound
 from calotype.images.hashes import Hashes
 from calotype.images.imports import Asked, new_task
@@ -21,6 +20,7 @@ from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image, Location, keepable, now
 from calotype.images.patch import Operation, apply
+from calotype.images.quota import Quotas
 from calotype.images.relocation import Relocation, over_quota
 from calotype.settings import Image as Settings
 from calotype.stores.shelf import Shelf
@@ -48,7 +48,7 @@ class Locations:
 
     def __init__(
         self,
-        database: Database,
+        quotas: Quotas,
         library: Library,
         shelf: Shelf,
         intake: Intake,
@@ -57,7 +57,7 @@ class Locations:
         settings: Settings,
         wake: Callable[[], None],
     ) -> None:
-        self._database = database
+        self._quotas = quotas
         self._library = library
         self._shelf = shelf
         self._intake = intake
@@ -172,12 +172,14 @@ class Locations:
         if expected is not None:
             validation = {"os_hash_algo": expected.os_hash_algo, "os_hash_value": expected.os_hash_value}
         request = {"image_id": image_id, "loc_url": url, "validation_data": validation}
-        await self._database.write(
-            imports.begin,
-            image_id,
-            caller.project_id or "",
-            guarded,
-            lambda image: new_task(asked, "location_import", image_id, request),
+        await self._quotas.write(
+            lambda gate: imports.begin(
+                image_id,
+                caller.project_id or "",
+                guarded,
+                lambda image: new_task(asked, "location_import", image_id, request),
+                gate.take,
+            )
         )
         self._wake()
 
@@ -232,6 +234,8 @@ class Locations:
         """Let `mutate` change the locations; data in writable stores that none of them names any more is removed."""
         if not keepable(image_id):
             raise ImageNotFound(image_id)
-        image, dropped = await self._database.write(work.change, image_id, caller.project_id or "", mutate)
+        image, dropped = await self._quotas.write(
+            lambda gate: work.change(image_id, caller.project_id or "", mutate, gate.take)
+        )
         await self._intake.erase(dropped)
         return self._library.shown(caller, image)

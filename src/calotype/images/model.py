@@ -88,6 +88,11 @@ class Image(msgspec.Struct):
     reserved: int = 0
     share: MemberStatus | None = None
 
+    @property
+    def charged(self) -> int:
+        """What counts against the owner's storage quota: the size once for each location, and what is reserved."""
+        return (self.size or 0) * len(self.locations) + self.reserved
+
 
 class Membership(msgspec.Struct):
     """A project that an image is shared with. Times as in `Image`."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from calotype.images.errors import Invalid, LimitExceeded
 from calotype.images.inspect import Inspection
 from calotype.images.model import Image, Received
+from calotype.images.quota import over_quota
 from calotype.images.signature import Verifier
 from calotype.settings import Image as Limits
 from calotype.stores.base import Writer
@@ -37,14 +38,6 @@ class Bounds(NamedTuple):
         """Raise Invalid unless `size` bytes are all."""
         if self.declared is not None and size != self.declared:
             raise Invalid(f"Size mismatch: expected {self.declared} bytes, got {size} bytes")
-
-
-def over_quota(size: int, remaining: int) -> LimitExceeded:
-    """The refusal of data that the owner's storage quota does not hold."""
-    return LimitExceeded(
-        f"Image exceeds the storage quota: The size of the data {size} will exceed the limit. "
-        f"{max(remaining, 0)} bytes remaining."
-    )
 
 
 class Examination:

@@ -8,12 +8,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from calotype.access.caller import Caller
 from calotype.database import uploads
-from calotype.database.engine import Database
+from calotype.database.statements import Work
 from calotype.images import signature
 from calotype.images.attributes import demand_formats
 from calotype.images.cache import Cache
@@ -30,6 +32,7 @@ from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image, Location, Status, keepable, named, now
+from calotype.images.quota import Gate, Quotas
 from calotype.images.stream import Bounds, Examination
 from calotype.settings import Image as Limits
 from calotype.stores.shelf import Shelf
@@ -38,26 +41,35 @@ from calotype.stores.uris import UriRefused
 log = logging.getLogger("calotype.transfer")
 
 
+class Kind(NamedTuple):
+    """What an upload and a staging differ in as they begin."""
+
+    rule: str
+    store: str
+    start: Callable[[Image], Image]
+    admit: Callable[[Gate, Image], Work]
+
+
 class Transfer:
     """Uploads, stagings and downloads as a caller meets them."""
 
     def __init__(
         self,
-        database: Database,
         library: Library,
         shelf: Shelf,
         intake: Intake,
         holder: Holder,
         limits: Limits,
+        quotas: Quotas,
         certificates: str = "",
         cache: Cache | None = None,
     ) -> None:
-        self._database = database
         self._library = library
         self._shelf = shelf
         self._intake = intake
         self._holder = holder
         self._limits = limits
+        self._quotas = quotas
         self._certificates = certificates
         self._cache = cache
 
@@ -83,40 +95,47 @@ class Transfer:
                 raise Gone("Error in store configuration. Adding images to store is disabled.")
             return started
 
-        async with self._writing(caller, image_id, "upload_image", where, start) as (image, location):
-            verifier = await asyncio.to_thread(signature.verifier, image, self._certificates)
-            examination = Examination(image, self._limits, verifier)
-            bounds = Bounds(declared, self._limits.size_cap)
-            received = await self._intake.examine(location, chunks, bounds, examination)
-            await self._database.write(uploads.finish, image_id, location, received)
+        kind = Kind("upload_image", where, start, Gate.upload)
+        async with self._writing(caller, image_id, kind, declared) as (image, location, bounds):
+            async with self._intake.while_there(image_id):
+                verifier = await asyncio.to_thread(signature.verifier, image, self._certificates)
+                examination = Examination(image, self._limits, verifier)
+                received = await self._intake.examine(location, chunks, bounds, examination)
+            await self._quotas.write(lambda gate: uploads.finish(image_id, location, received, gate.uploaded))
 
     async def stage(self, caller: Caller, image_id: str, chunks: AsyncIterator[bytes], declared: int | None) -> None:
         """Keep data for an import to come (spec: image-v2 12.3); raises as `upload`."""
-        async with self._writing(caller, image_id, "modify_image", self._shelf.default, _start_staging) as (
-            _,
-            location,
-        ):
-            size = await self._intake.keep(location, chunks, Bounds(declared, self._limits.size_cap))
-            await self._database.write(uploads.finish_staging, image_id, location, size)
+        kind = Kind("modify_image", self._shelf.default, _start_staging, Gate.stage)
+        async with self._writing(caller, image_id, kind, declared) as (_, location, bounds):
+            async with self._intake.while_there(image_id):
+                size = await self._intake.keep(location, chunks, bounds)
+            await self._quotas.write(lambda gate: uploads.finish_staging(image_id, location, size, gate.staged))
 
     @asynccontextmanager
     async def _writing(
-        self, caller: Caller, image_id: str, rule: str, store: str, start: Callable[[Image], Image]
-    ) -> AsyncIterator[tuple[Image, Location]]:
+        self, caller: Caller, image_id: str, kind: Kind, declared: int | None
+    ) -> AsyncIterator[tuple[Image, Location, Bounds]]:
         """Begin to write; whatever goes wrong then, also with an outcome that nobody learnt, ends as it should.
 
         Giving up is safe in each case: it does nothing to data that an image has taken.
         """
         if not keepable(image_id):
             raise ImageNotFound(image_id)
-        guarded = self._library.guarded(caller, rule, start)
+
+        def start(image: Image) -> Image:
+            started = kind.start(image)
+            Bounds(None, self._limits.size_cap).check(declared or 0)
+            return msgspec.structs.replace(started, reserved=declared or 0)
+
+        guarded = self._library.guarded(caller, kind.rule, start)
+        project, holder = caller.project_id or "", self._holder.id
         with self._holder.writing(image_id):
-            image: Image = await self._database.write(
-                uploads.begin, image_id, caller.project_id or "", self._holder.id, store, guarded
+            image, rest = await self._quotas.write(
+                lambda gate: uploads.begin(image_id, project, holder, kind.store, guarded, partial(kind.admit, gate))
             )
-            location = Location(store, image.upload or "")
+            location = Location(kind.store, image.upload or "")
             try:
-                yield image, location
+                yield image, location, Bounds(declared, self._limits.size_cap, rest)
             except BaseException as error:
                 await asyncio.shield(self._intake.give_up(image_id, location))
                 if isinstance(error, ImageNotFound):

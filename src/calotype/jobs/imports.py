@@ -6,6 +6,7 @@ over goes on where the last one came to. Source: image-v2 13.4 to 13.6.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from calotype.images.errors import ImageError, Invalid
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.model import Image, Location, Received, Task, now
+from calotype.images.quota import Gate, Quotas
 from calotype.images.stream import Bounds, Examination
 from calotype.jobs.preparation import Preparation, pieces
 from calotype.jobs.progress import Progress
@@ -53,6 +55,7 @@ class ImportJob:
         sources: Sources,
         preparation: Preparation,
         limits: Limits,
+        quotas: Quotas,
         certificates: str = "",
         protections: Protections | None = None,
     ) -> None:
@@ -64,6 +67,7 @@ class ImportJob:
         self.sources = sources
         self.preparation = preparation
         self.limits = limits
+        self.quotas = quotas
         self.certificates = certificates
         self.protections = protections
 
@@ -127,11 +131,12 @@ class Attempt:
         """Get the data, prepare it, put it everywhere."""
         order = self._order
         status = None if order.method == COPY else "importing"
-        image = await self._write(work.start, order.stores, status)
+        admit = Gate.take if order.method == "glance-direct" else Gate.fetch
+        image, rest = await self._admitted(admit, work.start, order.stores, status)
         if order.method == COPY:
             source = self._copied(image)
         else:
-            source = image.staged or await self._fetch(image)
+            source = image.staged or await self._fetch(image, rest)
             if self._job.preparation.needed and not self._state.prepared:
                 source = await self._prepare(image, source)
         await self._spread(image, source)
@@ -146,12 +151,12 @@ class Attempt:
             raise Invalid(f"Image {image.id} has no data that could be copied.")
         return places[0]
 
-    async def _fetch(self, image: Image) -> Location:
-        """Bring remote data into the staging place."""
+    async def _fetch(self, image: Image, rest: int | None) -> Location:
+        """Bring remote data into the staging place, `rest` bytes at the most."""
         async with self._job.sources.open(self._order.arguments, self._task.secret or {}) as remote:
             self._progress.begin("downloading", remote.size)
             self._state.attributes = self._permitted(image, remote.attributes)
-            return await self._stage(remote.chunks(), Bounds(remote.size, self._job.limits.size_cap))
+            return await self._stage(remote.chunks(), Bounds(remote.size, self._job.limits.size_cap, rest))
 
     def _permitted(self, image: Image, attributes: dict[str, Any]) -> dict[str, Any]:
         """What comes with remote data, without the properties that the task's user may not set."""
@@ -177,7 +182,7 @@ class Attempt:
         location = await self._place(self._job.shelf.default)
         try:
             size = await self._job.intake.keep(location, self._progress.counted(chunks), bounds)
-            dropped = await self._write(work.stage, location, size, self._state.kept())
+            dropped = await self._admitted(Gate.fetched, work.stage, location, size, self._state.kept())
         except BaseException:
             await asyncio.shield(self._job.intake.give_up(self.image_id, location))
             raise
@@ -266,6 +271,12 @@ class Attempt:
 
     async def _write(self, step: Callable[..., Any], *arguments: Any) -> Any:
         return await self._job.database.write(step, self._lease, self.image_id, *arguments)
+
+    async def _admitted(self, admit: Callable[[Gate, Image], Work], step: Callable[..., Any], *arguments: Any) -> Any:
+        """As `_write`, of what takes room; LimitExceeded."""
+        return await self._job.quotas.write(
+            lambda gate: step(self._lease, self.image_id, *arguments, partial(admit, gate))
+        )
 
 
 class State(msgspec.Struct):

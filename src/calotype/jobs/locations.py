@@ -7,11 +7,11 @@ import msgspec
 
 from calotype.database import imports as work
 from calotype.database import tasks
-from calotype.database.engine import Database
 from calotype.images.attributes import demand_formats
 from calotype.images.errors import ImageError, Invalid
 from calotype.images.hashes import Hashes, hashed
 from calotype.images.model import Image, Location, Task, now
+from calotype.images.quota import Quotas
 from calotype.images.stream import HASH
 from calotype.jobs.progress import Progress
 from calotype.jobs.queue import Queue
@@ -25,8 +25,8 @@ TRIES = 3
 class LocationJob:
     """The kind of task that adds a location."""
 
-    def __init__(self, database: Database, shelf: Shelf, queue: Queue, limits: Limits) -> None:
-        self._database = database
+    def __init__(self, quotas: Quotas, shelf: Shelf, queue: Queue, limits: Limits) -> None:
+        self._quotas = quotas
         self._shelf = shelf
         self._queue = queue
         self._limits = limits
@@ -42,7 +42,7 @@ class LocationJob:
         size = await self._size(location)
         if expected is not None and self._limits.do_secure_hash:
             # The location stays when the hash is another one, as it does in Glance: clients look there.
-            await self._write(task, lambda image: _importing(image, location))
+            await self._write(task, lambda image: _importing(image, location, size))
             found = await self._hash(location, size, expected["os_hash_algo"], progress)
             if found.os_hash_value != expected["os_hash_value"].lower():
                 raise Invalid(f"The data at {url} does not have the hash that was announced.")
@@ -61,7 +61,7 @@ class LocationJob:
         """The image waits for data again, unless it already has it; raises LeaseLost."""
 
         def mutate(image: Image) -> Image:
-            return _change(image, status="queued") if image.status == "importing" else image
+            return _change(image, status="queued", reserved=0) if image.status == "importing" else image
 
         def settle(lease: tasks.Lease) -> Any:
             try:
@@ -102,16 +102,17 @@ class LocationJob:
             return
 
     async def _write(self, task: Task, mutate: Any) -> None:
-        await self._database.write(work.locate, tasks.of(task), task.input["image_id"], mutate)
+        lease, image_id = tasks.of(task), task.input["image_id"]
+        await self._quotas.write(lambda gate: work.locate(lease, image_id, mutate, gate.take))
 
 
 def _change(image: Image, /, **changes: Any) -> Image:
     return msgspec.structs.replace(image, updated_at=now(), **changes)
 
 
-def _importing(image: Image, location: Location) -> Image:
+def _importing(image: Image, location: Location, size: int) -> Image:
     demand_formats(image)
-    return _change(image, status="importing", locations=[location])
+    return _change(image, status="importing", locations=[location], reserved=size)
 
 
 def _activated(image: Image, location: Location, size: int, hashes: dict[str, Any]) -> Image:
@@ -119,4 +120,4 @@ def _activated(image: Image, location: Location, size: int, hashes: dict[str, An
     if image.status == "active":
         return image
     demand_formats(image)
-    return _change(image, status="active", locations=[location], size=size, **hashes)
+    return _change(image, status="active", locations=[location], size=size, reserved=0, **hashes)

@@ -8,4 +8,5 @@ from calotype.api.wire import Request, json_reply
 
 async def usage(api: ImageAPI, request: Request) -> Response:
     """GET /v2/info/usage"""
-    return json_reply({"usage": {}})
+    found = await api.library.usage(request.caller)
+    return json_reply({"usage": {name: {"usage": used, "limit": limit} for name, (limit, used) in found.items()}})

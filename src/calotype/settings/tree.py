@@ -1,41 +1,21 @@
-"""Every setting, once: one frozen tree built from defaults, a TOML file, `CALOTYPE_*` variables and flags.
+"""Every setting, once, with its default and what it does."""
 
-A variable is named after its place in the tree: `compute.link_prefix` is `CALOTYPE_COMPUTE_LINK_PREFIX`.
-Later sources win: file, then environment, then flags.
-"""
-
-import ipaddress
 import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 import msgspec
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
 
-IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-download")
-
-OWN_SERVICES = ("keystone", "glance", "nova")
-"""Names of this service's own entries in the service catalogue."""
-
-_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SIZE = re.compile(r"([0-9]{1,18})\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
+_UNITS = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Plugin = Literal["no_op", "inject_image_metadata", "image_decompression", "image_conversion"]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
-
-HOST_NAME = re.compile(
-    r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?![0-9]+\Z|0x[0-9a-f]*\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?",
-    re.ASCII | re.IGNORECASE,
-)
-"""A name that nothing can take for an address: its last label is not a number."""
-
-_OTHER_VARIABLES = ("CALOTYPE_ADMIN_PASSWORD", "CALOTYPE_CONFIG", "CALOTYPE_TESTS_NO_SKIP")
 
 
 class SettingsError(Exception):
@@ -207,6 +187,71 @@ class Cache(Section, frozen=True):
     """The stores that are read through it; empty: those whose data is no file of this host."""
 
 
+class Quota(Section, frozen=True):
+    """What a project may have (spec: image-v2 5). The four limits count as Keystone's of the same names do."""
+
+    storage: int | str = "0"
+    """Image data per project: bytes, or a number with B, KB, MB, GB or TB (of 1024); 0 is off. Unused with
+    `keystone_limits`."""
+    image_size_total: int = -1
+    """MiB of image data per project; 0 is none, negative is unlimited."""
+    image_stage_total: int = -1
+    """MiB staged for imports per project; 0 is none, negative is unlimited."""
+    image_count_total: int = -1
+    """Images per project; 0 is none, negative is unlimited."""
+    image_count_uploading: int = -1
+    """Images per project that data is on its way to; 0 is none, negative is unlimited."""
+    keystone_limits: bool = False
+    """Ask Keystone for the four limits of each project (unified limits) instead of taking them from here."""
+    cache_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """How long a project's limits count before Keystone is asked again."""
+    stale_seconds: Annotated[float, msgspec.Meta(ge=0)] = 900.0
+    """How long they go on counting when Keystone cannot be asked; after that what needs them is answered with 503."""
+
+    @property
+    def storage_bytes(self) -> int | None:
+        """The storage quota in bytes, None if it is off; raises SettingsError."""
+        match = _SIZE.fullmatch(str(self.storage).strip())
+        if match is None:
+            raise SettingsError(f"quota.storage: {self.storage!r} is no size; write a number with B, KB, MB, GB or TB")
+        return int(match[1]) * _UNITS[(match[2] or "").upper()] or None
+
+
+class Keystone(Section, frozen=True):
+    """The Keystone that serves limits, and the user that Calotype asks it as."""
+
+    url: str = ""
+    """Its URL, for example https://keystone.example/v3."""
+    username: str = ""
+    """The user, who reads the limits of all projects: the role reader for the system, or service in `project`."""
+    password: str = ""
+    """Its password; better given as CALOTYPE_KEYSTONE_PASSWORD."""
+    user_domain: str = "Default"
+    """The name of the user's domain."""
+    project: str = ""
+    """The name of the project that it acts in; empty: the system as a whole."""
+    project_domain: str = "Default"
+    """The name of the project's domain."""
+    endpoint_id: str = ""
+    """The endpoint of the image service, whose service and region the limits are registered for; empty: look for it."""
+    service_type: str = "image"
+    """The type of the service to look for."""
+    service_name: str = ""
+    """The name of the service to look for; empty: any."""
+    region: str = ""
+    """The region of the endpoint to look for; empty: any."""
+    interface: Literal["public", "internal", "admin"] = "public"
+    """The interface of the endpoint to look for."""
+    certificates: str = ""
+    """PEM file of the authorities that Keystone's certificate is checked against; empty: those of the system."""
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    """How long one question to it may take."""
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Keystone(url={self.url!r}, username={self.username!r})"
+
+
 class Identity(Section, frozen=True):
     """The built-in identity (spec: identity-and-huawei A)."""
 
@@ -304,6 +349,8 @@ class Settings(Section, frozen=True):
     signature: Signature = Signature()
     jobs: Jobs = Jobs()
     cache: Cache = Cache()
+    quota: Quota = Quota()
+    keystone: Keystone = Keystone()
     identity: Identity = Identity()
     uris: Uris = Uris()
     log: Log = Log()
@@ -347,157 +394,3 @@ class Settings(Section, frozen=True):
         if not host or not port.isdigit() or int(port) > 65535:
             raise SettingsError(f"bind: {self.bind!r} is not HOST:PORT, for example 127.0.0.1:8776")
         return host.strip("[]"), int(port)
-
-
-def load(path: str | None = None, environment: Mapping[str, str] = {}, flags: Mapping[str, Any] = {}) -> Settings:
-    """Build the tree; `flags` are top-level settings, those with value None are left out. Raises SettingsError."""
-    tree = _read(path) if path else {}
-    for place, text in _variables(environment):
-        _put(tree, place, text)
-    tree.update({name: value for name, value in flags.items() if value is not None})
-    try:
-        settings = msgspec.convert(tree, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"settings: {error}") from None
-    return _checked(settings)
-
-
-def _checked(settings: Settings) -> Settings:
-    _ = settings.address
-    scheme = settings.database_url.partition("://")[0]
-    if scheme not in ("sqlite", "postgresql", "postgres"):
-        raise SettingsError(f"database: {scheme!r} is not known; use sqlite:///FILE or postgresql://USER@HOST/NAME")
-    try:
-        _ = urlsplit(settings.database_url).port
-    except ValueError as error:
-        raise SettingsError(f"database: not a URL: {error}") from None
-    for name in ("public_endpoint", "identity.public_endpoint", "compute.link_prefix", "compute.image_link_prefix"):
-        value: Any = settings
-        for step in name.split("."):
-            value = getattr(value, step)
-        if value and not value.startswith(("http://", "https://")):
-            raise SettingsError(f"{name}: {value!r} is not a URL; it begins with http:// or https://")
-    enabled = settings.plugins.enabled
-    if twice := sorted({name for name in enabled if enabled.count(name) > 1}):
-        raise SettingsError(f"plugins.enabled: {twice[0]} is named twice")
-    if bool(settings.tls.certificate) != bool(settings.tls.key):
-        raise SettingsError("tls: certificate and key go together; one of them is missing")
-    _check_uris(settings.uris)
-    _check_stores(settings)
-    _check_catalog(settings)
-    for method in settings.imports.methods:
-        if method not in IMPORT_METHODS:
-            raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")
-    return settings
-
-
-def _check_stores(settings: Settings) -> None:
-    for name in settings.stores:
-        if not _STORE_NAME.fullmatch(name) or name.startswith("os_glance_"):
-            raise SettingsError(
-                f"stores.{name}: a name is made of letters, digits, `.`, `_` and `-`; os_glance_ is taken"
-            )
-    files = [name for name, each in settings.stores.items() if each.type == "file"]
-    if settings.stores and not files:
-        raise SettingsError("stores: one of them has to be of the type `file`, for data that clients upload")
-    if settings.image.default_store and settings.image.default_store not in files:
-        raise SettingsError(f"image.default_store: {settings.image.default_store!r} is not one of the `file` stores")
-    for name in settings.cache.stores:
-        if name not in settings.stores and name != "local":
-            raise SettingsError(f"cache.stores: {name!r} is not one of the stores")
-
-
-def _check_uris(uris: Uris) -> None:
-    for scheme in uris.disallowed_schemes:
-        if not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
-            raise SettingsError(f"uris.disallowed_schemes: {scheme!r} is not a scheme; they are written as http is")
-    for name in ("allowed_hosts", "disallowed_hosts"):
-        for host in getattr(uris, name):
-            if not _is_host(host):
-                raise SettingsError(
-                    f"uris.{name}: {host!r} is neither a host name nor an address; "
-                    "no scheme, port, brackets or final dot, and non-ASCII names as xn--"
-                )
-    for network in uris.allowed_networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise SettingsError(f"uris.allowed_networks: {error}; for example 10.20.0.0/24") from None
-
-
-def _is_host(text: str) -> bool:
-    try:
-        return "%" not in str(ipaddress.ip_address(text))
-    except ValueError:
-        return HOST_NAME.fullmatch(text) is not None
-
-
-def _check_catalog(settings: Settings) -> None:
-    for name, each in settings.catalog.items():
-        if not name or name in OWN_SERVICES:
-            raise SettingsError(
-                f"catalog.{name}: the name is taken, or empty; {', '.join(OWN_SERVICES)} are this service"
-            )
-        if not each.type:
-            raise SettingsError(f"catalog.{name}.type: say of which type the service is, for example image")
-        if not each.url.startswith(("http://", "https://")):
-            raise SettingsError(f"catalog.{name}.url: {each.url!r} is not a URL; it begins with http:// or https://")
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(path).read_text())
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from None
-
-
-def _places() -> list[tuple[list[str], Any]]:
-    """Every setting's place in the tree and its type."""
-    places: list[tuple[list[str], Any]] = []
-    for top in msgspec.structs.fields(Settings):
-        if isinstance(top.type, type) and issubclass(top.type, Section):
-            places += [([top.name, field.name], field.type) for field in msgspec.structs.fields(top.type)]
-        else:
-            places.append(([top.name], top.type))
-    return places
-
-
-def _variables(environment: Mapping[str, str]) -> list[tuple[list[str], Any]]:
-    found: list[tuple[list[str], Any]] = []
-    for place, kind in _places():
-        text = environment.get("CALOTYPE_" + "_".join(place).upper())
-        if text is not None:
-            found.append((place, _parsed(".".join(place), text, kind)))
-    return found
-
-
-def _parsed(name: str, text: str, kind: Any) -> Any:
-    """The value of a variable: lists are `a,b`, tables `a=b,c=d`; in the file they may hold commas."""
-    if get_origin(kind) is tuple:
-        return _items(text)
-    if get_origin(kind) is not dict:
-        return text
-    if wrong := [item for item in _items(text) if "=" not in item]:
-        raise SettingsError(f"{name}: {wrong[0]!r} is not NAME=VALUE")
-    return dict(item.split("=", 1) for item in _items(text))
-
-
-def _items(text: str) -> list[str]:
-    """The members of a list in a variable, separated by commas."""
-    return [item.strip() for item in text.split(",")] if text.strip() else []
-
-
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and are none."""
-    known = {"CALOTYPE_" + "_".join(place).upper() for place, _ in _places()} | set(_OTHER_VARIABLES)
-    return sorted(name for name in environment if name.startswith("CALOTYPE_") and name not in known)
-
-
-def _put(tree: dict[str, Any], place: list[str], value: Any) -> None:
-    for name in place[:-1]:
-        tree = tree.setdefault(name, {})
-        if not isinstance(tree, dict):
-            raise SettingsError(f"settings: `{name}` is a section, not a value")
-    tree[place[-1]] = value
