@@ -16,6 +16,7 @@ from tests.support.catalogue import Run, opened
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 from tests.support.servers import Servers
+from tests.support.source import served
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -109,6 +110,13 @@ def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     found = Servers(lambda: tmp_path_factory.mktemp("server"), new_postgresql)
     yield found
     found.stop()
+
+
+@pytest.fixture(scope="session")
+def source() -> Iterator[str]:
+    """The URL of a web server that images are imported from."""
+    with served() as url:
+        yield url
 
 
 @pytest.fixture(params=DATABASES)

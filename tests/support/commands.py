@@ -35,14 +35,21 @@ class Command:
 
     def try_(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, output and error output."""
-        done = subprocess.run(
-            [self._program, *self._always, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            env=self._environment,
-            timeout=120,
-        )
+        # A terminal to read from: what else the commands find there they take for the image's data.
+        terminal, stdin = os.openpty()
+        try:
+            done = subprocess.run(
+                [self._program, *self._always, *arguments],
+                check=False,
+                stdin=stdin,
+                capture_output=True,
+                text=True,
+                env=self._environment,
+                timeout=120,
+            )
+        finally:
+            os.close(stdin)
+            os.close(terminal)
         return done.returncode, done.stdout, done.stderr
 
 

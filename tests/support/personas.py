@@ -20,6 +20,7 @@ MADE = {
     "reader": ("demo", "reader"),
     "alt": ("alt", "member"),
     "roleless": ("demo", "auditor"),
+    "service": ("service", "service"),
 }
 
 
@@ -49,7 +50,9 @@ async def _make(settings: Settings, passwords: dict[str, str]) -> None:
     try:
         accounts = Accounts(database, Passwords(settings.identity))
         await accounts.create_project("alt")
+        await accounts.create_project("service")
         await accounts.create_role("auditor")
+        await accounts.create_role("service")
         for name, (project_name, role_name) in MADE.items():
             user = await accounts.create_user(name, passwords[name])
             project, role = await accounts.find_project(project_name), await accounts.find_role(role_name)

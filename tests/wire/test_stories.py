@@ -2,7 +2,8 @@
 
 A story is a gabbi file. A first line `# configuration: NAME.toml` has it served by servers started with that file of
 `configurations/`. Each story begins with an empty catalogue; the variables it may use are listed in
-`Server.environment`. A story whose earlier requests were not selected runs them first.
+`Server.environment`; CALOTYPE_WEB is the URL of tests/support/source.py.
+A story whose earlier requests were not selected runs them first.
 """
 
 import re
@@ -76,11 +77,13 @@ def test_story(
     step: Step,
     begun: dict[tuple[str, Path], list[Any]],
     servers: Servers,
+    source: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = servers.get(step.database, step.configuration)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CALOTYPE_WEB", source)
     key = step.database, step.story
     if key not in begun:
         server.clear()

@@ -28,8 +28,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def speaks_for_a_service(self) -> bool:
-        """Whether the caller is a service, or asks through one."""
-        return "service" in self.roles or "service" in self.service_roles
+        """Whether the caller is a service itself: what came beside its token gives no right."""
+        return "service" in self.roles
+
+    @property
+    def asks_through_a_service(self) -> bool:
+        """Whether a service is in between, or is the caller."""
+        return "service" in self.roles | self.service_roles
 
 
 NOBODY = Caller(user_id="")

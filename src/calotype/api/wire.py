@@ -302,7 +302,9 @@ def webob_fault(
     environ = {"REQUEST_METHOD": method, "CONTENT_TYPE": "None" if content_type is None else content_type}
     if accept is not None:
         environ["HTTP_ACCEPT"] = accept
-    fault = webob.exc.status_map[status](detail=detail)
+    # A 405 that explains itself shows that alone, as Glance's does.
+    template = "${explanation}" if status == 405 and explanation is not None else None
+    fault = webob.exc.status_map[status](detail=detail, body_template=template)
     if explanation is not None:
         fault.explanation = explanation
     headers: dict[str, str] = {}

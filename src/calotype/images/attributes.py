@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from calotype.images.errors import Conflict, Forbidden, Invalid, LimitExceeded
-from calotype.images.model import LOCK
+from calotype.images.model import LOCK, Image
 from calotype.settings import Image as Limits
 
 WRITABLE = (
@@ -39,11 +39,20 @@ READ_ONLY = (
 RESERVED = ("location", "locations", "deleted", "deleted_at")
 BASE = frozenset((*WRITABLE, *READ_ONLY, "locations"))
 
+FORMATS = ("disk_format", "container_format")
 NAME_LENGTH = 255
 VALUE_BYTES = 65_535
 """The longest value of an additional property, in UTF-8: what Glance's own column holds."""
 _MINIMA = ("min_disk", "min_ram")
 _LARGEST = 2**31 - 1
+
+
+def demand_formats(image: Image) -> None:
+    """Raise Invalid unless the image has both formats, which data needs."""
+    missing = [name for name in FORMATS if getattr(image, name) is None]
+    if missing:
+        noun = "Properties" if len(missing) > 1 else "Property"
+        raise Invalid(f"{noun} {', '.join(missing)} must be set prior to saving data.")
 
 
 def refuse_read_only(name: str) -> None:

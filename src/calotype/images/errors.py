@@ -44,7 +44,7 @@ class Conflict(ImageError):
 
 
 class Gone(ImageError):
-    """The image was deleted while its data arrived."""
+    """The image was deleted while its data arrived, or its store takes no data."""
 
 
 class LimitExceeded(ImageError):

@@ -10,7 +10,7 @@ import msgspec
 from calotype.images.errors import Invalid
 
 ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
-_HEX = re.compile(r"[0-9a-fA-F]*")
+_BYTES = re.compile(r"([0-9a-fA-F]{2})*")
 
 
 class Hashes(msgspec.Struct, frozen=True):
@@ -22,14 +22,19 @@ class Hashes(msgspec.Struct, frozen=True):
 
     def check(self) -> None:
         """Raise Invalid unless the value can be one of the algorithm."""
-        length = hashlib.new(self.os_hash_algo, usedforsecurity=False).digest_size * 2
-        if len(self.os_hash_value) != length:
+        size = hashlib.new(self.os_hash_algo, usedforsecurity=False).digest_size
+        if not hexadecimal(self.os_hash_value):
+            raise Invalid(f"os_hash_value ({self.os_hash_value}) is not a valid hexadecimal value")
+        if len(self.os_hash_value) != 2 * size:
             raise Invalid(
                 f"os_hash_value: ({self.os_hash_value}) is not the correct size for ({self.os_hash_algo}) "
-                f"(should be ({length}) bytes)"
+                f"(should be ({size}) bytes)"
             )
-        if not _HEX.fullmatch(self.os_hash_value):
-            raise Invalid(f"os_hash_value ({self.os_hash_value}) is not a valid hexadecimal value")
+
+
+def hexadecimal(text: str) -> bool:
+    """Whether it is the text of whole bytes."""
+    return _BYTES.fullmatch(text) is not None
 
 
 async def hashed(chunks: AsyncIterator[bytes], algorithm: str) -> tuple[int, Hashes]:

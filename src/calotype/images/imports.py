@@ -102,7 +102,7 @@ class Imports:
             if wanted.name == "web-download":
                 # Looking the host up takes time, so it happens outside of the transaction, which then checks anew.
                 guarded(await self._library.show(caller, image_id))
-                await self._check_uri(wanted.method.get("uri"))
+                await self._check_uri("web-download", wanted.method.get("uri"))
             await self._quotas.write(
                 lambda gate: work.begin(
                     image_id,
@@ -121,7 +121,7 @@ class Imports:
         source = request["import_from"]
         if isinstance(source, str) and source.startswith(("file:", "filesystem:", "swift+config:")):
             raise Invalid("File based imports are not allowed. Please use a non-local source of image data.")
-        await self._check_uri(source)
+        await self._check_uri("legacy import task", source)
         image = await self._library.create(asked.caller, attributes)
         task: Task = await self._quotas.write(
             lambda gate: work.begin(
@@ -135,14 +135,14 @@ class Imports:
         self._wake()
         return task
 
-    async def _check_uri(self, uri: Any) -> None:
+    async def _check_uri(self, purpose: str, uri: Any) -> None:
         try:
             if not isinstance(uri, str):
                 raise UriRefused("it is not a string")
             await self._uris.check(uri)
         except UriRefused as refused:
             log.info("URI refused: %s", refused.reason)
-            raise Invalid(f"URI for web-download does not pass filtering: {uri}") from None
+            raise Invalid(f"URI for {purpose} does not pass filtering: {uri}") from None
 
     def _stores(self, wanted: Wanted, image: Image) -> list[str]:
         """Where the data goes; Invalid, Conflict, Nothing."""
@@ -151,14 +151,15 @@ class Imports:
                 raise Invalid("'all_stores_must_succeed' can only be set False with several stores.")
             return self._missing(wanted, image, [self._shelf.default])
         if wanted.all_stores:
-            if wanted.stores is not None or wanted.header:
+            if wanted.stores is not None or wanted.header is not None:
                 raise Invalid("All_stores parameter can't be used with x-image-meta-store header or stores parameter")
             return self._missing(wanted, image, self._shelf.writable())
-        if wanted.stores is not None and wanted.header:
+        if wanted.stores is not None and wanted.header is not None:
             raise Invalid("Stores parameter and x-image-meta-store header can't be both specified")
         if wanted.stores == []:
             raise Invalid("The 'stores' parameter must name at least one store")
-        names = list(dict.fromkeys(wanted.stores or [wanted.header or self._shelf.default]))
+        one = self._shelf.default if wanted.header is None else wanted.header
+        names = list(dict.fromkeys(wanted.stores or [one]))
         for name in names:
             self._check_store(name)
         return self._missing(wanted, image, names)
@@ -195,7 +196,7 @@ def _check_state(wanted: Wanted, image: Image) -> None:
     elif wanted.name != "glance-direct" and image.status != "queued":
         raise Conflict(f"Image needs to be in 'queued' state to use '{wanted.name}' method")
     for name in _FORMATS:
-        if getattr(image, name) is None and wanted.name != "glance-download":
+        if getattr(image, name) is None:
             raise Conflict(f"'{name}' needs to be set before import")
 
 

@@ -60,19 +60,19 @@ class Library:
         self._schema = schema
         self._cache = cache
 
-    async def show(self, caller: Caller, image_id: str) -> Image:
-        """The image, or ImageNotFound. One statement."""
+    async def show(self, caller: Caller, image_id: str, rule: str = "get_image") -> Image:
+        """The image, or ImageNotFound; `rule` is what the caller wants to do. One statement."""
         if keepable(image_id):
             row = await self._database.one(rows.GET, {"id": image_id, "project": caller.project_id or ""})
             if row is not None:
                 image = rows.image(row)
-                if self.visible(caller, image):
+                if self.visible(caller, image, rule):
                     return self.shown(caller, image)
         raise ImageNotFound(image_id)
 
-    def visible(self, caller: Caller, image: Image) -> bool:
-        """Whether the image exists as far as the caller can tell."""
-        return sees(caller, image) and self._policy.allows("get_image", caller, image)
+    def visible(self, caller: Caller, image: Image, rule: str = "get_image") -> bool:
+        """Whether the image exists as far as the caller can tell: who may do what `rule` guards may know of it."""
+        return sees(caller, image) and any(self._policy.allows(each, caller, image) for each in ("get_image", rule))
 
     def shown(self, caller: Caller, image: Image) -> Image:
         """What of the image is the caller's to read: all images go out this way."""
@@ -163,7 +163,7 @@ class Library:
         """`mutate` behind the checks that every change makes."""
 
         def checked(image: Image) -> Image:
-            if not self.visible(caller, image):
+            if not self.visible(caller, image, rule):
                 raise ImageNotFound(image.id)
             seen = self.shown(caller, image)
             if first is not None:

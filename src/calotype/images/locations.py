@@ -138,7 +138,7 @@ class Locations:
 
     async def show(self, caller: Caller, image_id: str) -> list[Location]:
         """All locations, for services; ImageNotFound, NotAuthorized."""
-        image = await self._library.show(caller, image_id)
+        image = await self._library.show(caller, image_id, "fetch_image_location")
         self._library.authorize("fetch_image_location", caller, image)
         return self._shelf.ordered(image.locations)
 
@@ -162,13 +162,15 @@ class Locations:
             return image
 
         guarded = self._library.guarded(caller, "add_image_location", mutate, first)
-        guarded(await self._library.show(caller, image_id))
+        guarded(await self._library.show(caller, image_id, "add_image_location"))
         try:
             await self._uris.check(url)
         except UriRefused as refused:
             log.info("URI refused: %s", refused.reason)
             raise Invalid(f"URI for add location does not pass filtering: {url}") from None
-        validation = {} if expected is None else msgspec.to_builtins(expected)
+        validation: dict[str, str] = {}
+        if expected is not None:
+            validation = {"os_hash_algo": expected.os_hash_algo, "os_hash_value": expected.os_hash_value}
         request = {"image_id": image_id, "loc_url": url, "validation_data": validation}
         await self._quotas.write(
             lambda gate: imports.begin(
@@ -185,7 +187,7 @@ class Locations:
         scheme = url.partition(":")[0].lower()
         if scheme in ("http", "https") and self._shelf.web():
             return
-        if not caller.speaks_for_a_service:
+        if not caller.asks_through_a_service:
             raise Forbidden("http store must be enabled to use location API by normal user.")
         raise Invalid("Invalid location")
 

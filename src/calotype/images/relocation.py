@@ -1,6 +1,5 @@
 """PATCH of an image's locations (spec: image-v2 15.1): possible only where locations are shown."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -9,15 +8,16 @@ from calotype.access.caller import Caller
 from calotype.access.policy import Policy
 from calotype.images import attributes
 from calotype.images.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotAuthorized
+from calotype.images.hashes import hexadecimal
 from calotype.images.model import Image, Location
 from calotype.images.patch import Operation
 from calotype.images.stream import HASH
 from calotype.settings import Image as Settings
 from calotype.stores.shelf import Shelf
 
-_HEX = re.compile(r"[0-9a-fA-F]+")
-_HASH_DIGITS = 128
-_MD5_DIGITS = 32
+_HASH_BYTES = 64
+_MD5_BYTES = 16
+_LONGEST_POSITION = 9
 _FIELDS = ("os_hash_algo", "os_hash_value", "checksum")
 
 
@@ -41,32 +41,32 @@ class Relocation:
     def _add(self, operation: Operation, image: Image) -> None:
         self._demand_sight("add")
         self._demand("set_image_location", image)
-        self._demand_status(image, "active", "queued")
-        if operation.place != "-" and not operation.place.isdigit():
-            raise Invalid("Invalid position for adding a location.")
+        self._demand_status("add", image, "active", "queued")
         places = list(image.locations)
-        at = len(places) if operation.place == "-" else int(operation.place)
-        if at > len(places):
+        at = len(places) if operation.place == "-" else _position(operation.place)
+        if at is None:
             raise Invalid("Invalid position for adding a location.")
         new = self._location(operation.value, image)
         if new in places:
-            raise Invalid(f"Location {operation.value['url']} already exists")
+            raise Invalid(f"The location {operation.value['url']} already exists")
         self._validate(operation.value.get("validation_data"), image)
-        places.insert(at, new)
+        # A position behind the end is the end.
+        places.insert(min(at, len(places)), new)
         self._put(image, places)
 
     def _replace(self, operation: Operation, image: Image) -> None:
         self._demand_sight("replace")
         self._demand("set_image_location", image)
-        self._demand_status(image, "active", "queued")
+        self._demand_status("replace", image, "active", "queued")
         if not operation.value:
             raise Forbidden("Cannot set locations to empty list.")
         urls = [each["url"] for each in operation.value]
         before = [self._url(each) for each in image.locations]
         if before and (sorted(urls) != sorted(before)):
             raise Invalid(f"Original locations is not empty: {before}")
-        if len(set(urls)) != len(urls):
-            raise Invalid("A location is given twice")
+        for url in set(urls):
+            if urls.count(url) > 1:
+                raise Invalid(f"The location {url} already exists")
         places = [self._location(each, image) for each in operation.value]
         for each in operation.value:
             self._validate(each.get("validation_data"), image)
@@ -75,13 +75,14 @@ class Relocation:
     def _remove(self, operation: Operation, image: Image) -> None:
         self._demand("delete_image_location", image)
         self._demand_sight("remove")
-        self._demand_status(image, "active")
+        self._demand_status("remove", image, "active")
         if len(image.locations) == 1:
             raise Forbidden("Cannot remove last location in the image.")
-        if not operation.place.isdigit() or int(operation.place) >= len(image.locations):
-            raise Invalid(f"Invalid position for removing a location: {operation.place}")
+        at = _position(operation.place)
+        if at is None or at >= len(image.locations):
+            raise Invalid("Invalid position for removing a location.")
         # The position is the one that the client sees.
-        gone = self._shelf.ordered(image.locations)[int(operation.place)]
+        gone = self._shelf.ordered(image.locations)[at]
         image.locations = [each for each in image.locations if each is not gone]
 
     def _put(self, image: Image, places: list[Location]) -> None:
@@ -90,8 +91,7 @@ class Relocation:
             raise over_quota(len(places), quota)
         if image.status == "queued":
             attributes.refuse_locked(image.properties)
-            if image.disk_format is None or image.container_format is None:
-                raise Invalid("Properties disk_format, container_format must be set prior to saving data.")
+            attributes.demand_formats(image)
             image.status = "active"
             image.size = self._sizes.get(places[0].name)
         image.locations = places
@@ -118,13 +118,14 @@ class Relocation:
                 continue
             if known is not None:
                 raise Conflict(f"{name} is already set with a different value")
-            if image.status != "queued":
-                raise Conflict(f"New value(s) for {name} may only be provided when image status is 'queued'")
+        new = [name for name in _FIELDS if name in expected and getattr(image, name) is None]
+        if new and image.status != "queued":
+            raise Conflict(f"New value(s) for {', '.join(new)} may only be provided when image status is 'queued'")
         if expected["os_hash_algo"] != HASH:
             raise Conflict(f"os_hash_algo must be {HASH}, not {expected['os_hash_algo']}")
-        _demand_hex("os_hash_value", expected["os_hash_value"], _HASH_DIGITS)
+        _demand_hex("os_hash_value", expected["os_hash_value"], HASH, _HASH_BYTES)
         if "checksum" in expected:
-            _demand_hex("checksum", expected["checksum"], _MD5_DIGITS)
+            _demand_hex("checksum", expected["checksum"], "md5", _MD5_BYTES)
         for name in _FIELDS:
             if name in expected:
                 setattr(image, name, expected[name])
@@ -141,9 +142,14 @@ class Relocation:
         if not self._policy.allows(rule, self._caller, image):
             raise NotAuthorized(rule)
 
-    def _demand_status(self, image: Image, *statuses: str) -> None:
+    def _demand_status(self, verb: str, image: Image, *statuses: str) -> None:
         if image.status not in statuses:
-            raise Conflict(f"It's not allowed to change locations if image status is {image.status}.")
+            raise Conflict(f"It's not allowed to {verb} locations if image status is {image.status}.")
+
+
+def _position(text: str) -> int | None:
+    """A place in the list, None if it is none; only the plain digits count, as no others are numbers to `int`."""
+    return int(text[:_LONGEST_POSITION]) if text.isascii() and text.isdigit() else None
 
 
 def over_quota(attempted: int, maximum: int) -> LimitExceeded:
@@ -154,6 +160,8 @@ def over_quota(attempted: int, maximum: int) -> LimitExceeded:
     )
 
 
-def _demand_hex(name: str, value: str, digits: int) -> None:
-    if len(value) != digits or not _HEX.fullmatch(value):
-        raise Conflict(f"{name} must be {digits} hexadecimal digits")
+def _demand_hex(name: str, value: str, algorithm: str, size: int) -> None:
+    if not hexadecimal(value):
+        raise Conflict(f"{name} ({value}) is not a valid hexadecimal value")
+    if len(value) != 2 * size:
+        raise Conflict(f"{name} ({value}) is not the correct size for {algorithm} (should be {size} bytes)")

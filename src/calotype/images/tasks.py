@@ -38,8 +38,8 @@ class Tasks:
         if marker is not None:
             try:
                 after = await self.show(caller, marker)
-            except NotFound as error:
-                raise Invalid(error.text) from None
+            except NotFound:
+                raise Invalid(f"Task with the given id {marker} was not found") from None
         if limit == 0:
             return []
         return [rows.task(row) for row in await self._database.all(*rows.listing(filters, sort, after, limit))]

@@ -86,7 +86,15 @@ class Transfer:
         StorageUnavailable, Gone; whatever `chunks` raises when the client vanishes goes through. After any of them
         the image is queued again and nothing of the data is left.
         """
-        kind = Kind("upload_image", store or self._shelf.default, _start_upload, Gate.upload)
+        where = store or self._shelf.default
+
+        def start(image: Image) -> Image:
+            started = _start_upload(image)
+            if where not in self._shelf.writable():
+                raise Gone("Error in store configuration. Adding images to store is disabled.")
+            return started
+
+        kind = Kind("upload_image", where, start, Gate.upload)
         async with self._writing(caller, image_id, kind, declared) as (image, location, bounds):
             async with self._intake.while_there(image_id):
                 verifier = await asyncio.to_thread(signature.verifier, image, self._certificates)
@@ -139,7 +147,7 @@ class Transfer:
     async def download(
         self, caller: Caller, image_id: str, prefer: list[str] | None = None, whole: bool = False
     ) -> tuple[Image, Data | None]:
-        """The image and its data, None if it has none; raises ImageNotFound, Forbidden, NotAuthorized.
+        """The image and its data, None if it has none; raises ImageNotFound, Forbidden, NotAuthorized, Invalid.
 
         Locations in the stores `prefer` are tried first, then the others by the weights of their stores. Where the
         `whole` is wanted, a copy in the cache is as good.
@@ -148,6 +156,7 @@ class Transfer:
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         self._library.authorize("download_image", caller, image)
+        self._check_preference(prefer or [])
         if not image.locations or image.status not in ("active", "deactivated"):
             return image, None
         if self._cache is not None and whole and (copy := self._cache.find(image)) is not None:
@@ -160,6 +169,14 @@ class Transfer:
             image = await self._library.show(caller, image_id)
             log.error("the data of image %s is missing", image_id)
         return image, found
+
+    def _check_preference(self, prefer: list[str]) -> None:
+        """Invalid unless all of them can be preferred."""
+        if prefer and not self._shelf.named:
+            raise Invalid("Store selection for download is not available when multiple backends are not enabled.")
+        for name in prefer:
+            if name not in self._shelf:
+                raise Invalid(f"Store '{name}' is not configured.")
 
     async def find(self, image: Image, prefer: Sequence[str] = ()) -> Data | None:
         """The first location that delivers; StorageUnavailable if one might have and cannot."""
@@ -197,10 +214,7 @@ def _start_upload(image: Image) -> Image:
     """The image as an upload begins."""
     if image.status != "queued":
         raise Conflict(f"Image status transition from {image.status} to saving is not allowed")
-    missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
-    if missing:
-        noun = "Properties" if len(missing) > 1 else "Property"
-        raise Invalid(f"{noun} {', '.join(missing)} must be set prior to saving data.")
+    attributes.demand_formats(image)
     return _writing(image, "saving")
 
 

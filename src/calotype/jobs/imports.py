@@ -238,15 +238,15 @@ class Attempt:
             self._progress.begin(f"storing in {location.store}", size)
             bounds = Bounds(size, self._job.limits.size_cap)
             chunks = self._progress.counted(store.read(source.name, 0, size))
-            received = await self._job.intake.examine(location, chunks, bounds, await self._examination(image))
+            received = await self._job.intake.examine(location, chunks, bounds, await self._examination(image, source))
             self._compare(image, received)
         except ImageError as error:
             raise StoreFailed(location.store, error) from error
         return received
 
-    async def _examination(self, image: Image) -> Examination:
-        if self._order.method == COPY:
-            # What was examined when it came is not examined again.
+    async def _examination(self, image: Image, source: Location) -> Examination:
+        if self._order.method == COPY and source.owned:
+            # What was examined when it came is not examined again; what a URL brought never was.
             return Examination(msgspec.structs.replace(image, container_format=None), self._job.limits)
         verifier = await asyncio.to_thread(signature.verifier, image, self._job.certificates)
         return Examination(msgspec.structs.replace(image, **self._state.formats()), self._job.limits, verifier)
@@ -259,9 +259,14 @@ class Attempt:
     def _compare(self, image: Image, received: Received) -> None:
         """Every copy is the same; Invalid."""
         before = self._state.received
-        known = before.os_hash_value if before else image.os_hash_value if self._order.method == COPY else None
-        if known is not None and known != received.os_hash_value:
-            raise Invalid(f"The data of image {image.id} differs from its hash.")
+        known: Image | Received | None = before or (image if self._order.method == COPY else None)
+        if known is None:
+            return
+        # Data at a URL may have been announced with a hash of another algorithm.
+        same = known.os_hash_algo == received.os_hash_algo
+        for name in ("checksum", "os_hash_value") if same else ("checksum",):
+            if getattr(known, name) not in (None, getattr(received, name)):
+                raise Invalid(f"The data of image {image.id} differs from its hash.")
 
     def _finish(self, image: Image) -> Image:
         """The image as it becomes active, or as it is when it is active already."""

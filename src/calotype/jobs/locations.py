@@ -8,6 +8,7 @@ import msgspec
 from calotype.database import imports as work
 from calotype.database import tasks
 from calotype.database.images import Change
+from calotype.images.attributes import demand_formats
 from calotype.images.errors import ImageError, Invalid
 from calotype.images.hashes import Hashes, hashed
 from calotype.images.model import Image, Location, Task, now
@@ -117,6 +118,7 @@ def _examined(image: Image, location: Location, size: int) -> Image:
     """The image whose data is looked at; it is left alone if an earlier attempt has come further."""
     if image.status not in _EMPTY:
         return image
+    demand_formats(image)
     return _change(image, status="importing", locations=[location], reserved=size)
 
 
@@ -124,4 +126,5 @@ def _activated(image: Image, location: Location, size: int, hashes: dict[str, An
     """The image with its data; it is left alone if an earlier attempt has come so far."""
     if image.status not in _EMPTY:
         return image
+    demand_formats(image)
     return _change(image, status="active", locations=[location], size=size, reserved=0, **hashes)

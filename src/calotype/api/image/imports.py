@@ -29,6 +29,7 @@ def asked(api: ImageAPI, request: Request, body: dict[str, Any]) -> Asked:
     method = body.get("method")
     if not isinstance(method, dict) or method.get("name") != "glance-download":
         return Asked(request.caller, request.request_id, body)
+    method.setdefault("glance_service_interface", "public")
     region = method.get("glance_region")
     url = api.settings.imports.glance_endpoints.get(region) if isinstance(region, str) else None
     if url is None and region == api.settings.identity.region:
@@ -46,10 +47,12 @@ def _wanted(api: ImageAPI, request: Request, body: dict[str, Any]) -> Wanted:
         raise Invalid("Import request requires a 'name' field.")
     if method["name"] not in api.imports.methods:
         raise Invalid(f"Unknown import method name '{method['name']}'.")
-    for name in ("all_stores", "all_stores_must_succeed"):
+    for name in ("all_stores_must_succeed", "all_stores"):
         if not isinstance(body.get(name, True), bool):
             raise Invalid(f"'{name}' must be boolean value only")
     stores = body.get("stores")
+    if not api.locations.stores_named:
+        stores = None  # with one store, nobody listens
     if stores is not None and not (isinstance(stores, list) and all(isinstance(each, str) for each in stores)):
         raise Invalid("'stores' must be a list of store identifiers")
     return Wanted(

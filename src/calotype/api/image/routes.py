@@ -135,6 +135,7 @@ ROUTES = Routes(
         Call("GET", "/tasks", tasks.index),
         Call("POST", "/tasks", tasks.create),
         Call("GET", "/tasks/{task_id}", tasks.show),
+        Call("DELETE", "/tasks/{task_id}", tasks.remove),
         Call("GET", "/cache", cache.index, NO_BODY),
         Call("DELETE", "/cache", cache.clear),
         Call("PUT", "/cache/{image_id}", cache.fetch, OF_MEMBERS),

@@ -16,12 +16,13 @@ async def index(api: ImageAPI, request: Request) -> Response:
 
 async def detail(api: ImageAPI, request: Request) -> Response:
     """GET /v2/info/stores/detail"""
+    found = api.locations.stores()
     api.library.authorize("stores_info_detail", request.caller)
     return json_reply(
         {
             "stores": [
                 {**_store(each), "type": each.kind, "weight": each.weight, "properties": each.properties}
-                for each in api.locations.stores()
+                for each in found
             ]
         }
     )

@@ -8,12 +8,14 @@ from starlette.responses import Response
 
 from calotype.api.image import query
 from calotype.api.image.api import ImageAPI
+from calotype.api.image.faults import Refused
 from calotype.api.image.images import check_new
 from calotype.api.image.imports import asked
 from calotype.api.wire import Request, json_reply, timestamp
 from calotype.images.errors import Invalid
 from calotype.images.model import TASK_SORT_KEYS, TASK_STATUSES, Task
 
+_EXACT = ("id", "owner", "user_id", "request_id", "image_id")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
@@ -39,15 +41,14 @@ async def index(api: ImageAPI, request: Request) -> Response:
 
 
 def _filters(given: dict[str, str]) -> dict[str, str]:
-    found = {}
-    if "type" in given:
-        if given["type"] != "import":
-            raise Invalid(f"Invalid type value: {given['type']}")
-        found["type"] = "import"
-    if "status" in given:
-        if given["status"] not in TASK_STATUSES:
-            raise Invalid(f"Invalid status value: {given['status']}")
-        found["status"] = given["status"]
+    """Columns and their values; an empty `type` or `status` is none."""
+    found = {name: value for name, value in given.items() if name in _EXACT}
+    for name, allowed in (("type", ("import",)), ("status", TASK_STATUSES)):
+        value = given.get(name)
+        if value and value not in allowed:
+            raise Invalid(f"Invalid {name} value: {value}")
+        if value:
+            found[name] = value
     return found
 
 
@@ -72,6 +73,17 @@ async def show(api: ImageAPI, request: Request) -> Response:
     return json_reply(_whole(await api.tasks.show(request.caller, request.parameters["task_id"])))
 
 
+async def remove(api: ImageAPI, request: Request) -> Response:
+    """DELETE /v2/tasks/{task_id}: never; ended tasks go by themselves."""
+    api.library.authorize("tasks_api_access", request.caller)
+    raise Refused(
+        405,
+        "This operation is currently not permitted on Glance Tasks. They are auto deleted after reaching the time "
+        "based on their expires_at property.",
+        ((b"allow", b"GET"),),
+    )
+
+
 async def create(api: ImageAPI, request: Request) -> Response:
     """POST /v2/tasks: the import of a URL into an image made for it."""
     api.library.authorize("tasks_api_access", request.caller)
@@ -79,6 +91,9 @@ async def create(api: ImageAPI, request: Request) -> Response:
     for name in ("type", "input"):
         if not body.get(name):
             raise Invalid(f"Task '{name}' is required")
+    for name in body:
+        if name not in api.schemas["task"]["properties"]:
+            raise Invalid(f"Provided object does not match schema 'task': {name!r} was unexpected")
     if body["type"] != "import":
         raise Invalid(f"Provided object does not match schema 'task': {body['type']!r} is not one of ['import']")
     wanted = body["input"]
