@@ -98,7 +98,7 @@ async def _work(settings: Settings, death: Death | None, later: float) -> None:
     parts = app.assemble(settings)
     for part in [*parts.living, parts.worker]:
         await part.open()
-    while await parts.database.one(tasks.DUE, {"now": 2**62}) is not None:  # noqa: ASYNC110
+    while await parts.database.one(tasks.DUE, {"now": 2**62, "most": 1}) is not None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     if death is None:
         tokens = Tokens(parts.database, settings.identity)

@@ -75,7 +75,7 @@ async def finished(parts: Parts) -> Task:
     """The only task, once a worker of these parts ended it."""
     await parts.worker.open()
     async with asyncio.timeout(30):
-        while await parts.database.one(tasks.DUE, {"now": 2**62}) is not None:  # noqa: ASYNC110
+        while await parts.database.one(tasks.DUE, {"now": 2**62, "most": 1}) is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     await parts.worker.close()
     (row,) = await parts.database.all(_TASKS, {})

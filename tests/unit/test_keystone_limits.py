@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from calotype.access import limits
+from calotype.access import kept_limits
+from calotype.access.kept_limits import KeystoneLimits
 from calotype.access.keystone_limits import Source
-from calotype.access.limits import KeystoneLimits, Unreachable
+from calotype.access.limits import Unreachable
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone, Quota, Settings, SettingsError
 from tests.support.keystone import DEMO, OF_DEMO, PASSWORD, REGISTERED, RecordedKeystone, real
@@ -37,7 +38,7 @@ def served(request: pytest.FixtureRequest) -> Keystone:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failures are tried again at once."""
-    monkeypatch.setattr(limits, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(kept_limits, "RETRY_SECONDS", 0.0)
 
 
 def test_a_project_has_its_own_limits_and_the_registered_ones(served: Keystone) -> None:
@@ -147,7 +148,7 @@ async def test_old_limits_count_for_a_while_when_keystone_is_away(keystone: Reco
 async def test_a_keystone_that_is_away_is_left_alone_for_a_moment(
     keystone: RecordedKeystone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(kept_limits, "RETRY_SECONDS", 0.5)
     found = KeystoneLimits(keystone.settings, Quota(cache_seconds=0, stale_seconds=0))
     keystone.answers["GET /limits/model"] = "unauthorized"
     for _ in range(5):
@@ -172,7 +173,7 @@ async def test_who_goes_away_does_not_take_the_answer_from_the_others(keystone: 
 
 
 async def test_few_projects_are_kept(keystone: RecordedKeystone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST", 2)
+    monkeypatch.setattr(kept_limits, "MOST", 2)
     found = KeystoneLimits(keystone.settings, Quota())
     for project in ("a", "b", "c"):
         await found.of(project)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ from calotype.jobs.queue import SECOND, Queue
 from calotype.settings import Jobs, Settings
 from tests.support.catalogue import Run
 
-JOBS = Jobs(lease_seconds=10.0, keep_hours=1.0, attempts=3)
+JOBS = Jobs(lease_seconds=10.0, keep_hours=1.0, attempts=3, per_project=1000)
 LEASE = 10 * SECOND
 KEEP = 3600 * SECOND
 WORKERS = 3
@@ -279,3 +280,23 @@ def test_of_workers_that_take_at_once_one_gets_each_task(database: Database, run
         return [task.id for task in found if task is not None]
 
     assert sorted(run(taken())) == sorted(f"task-{number}" for number in range(30))
+
+
+def test_a_project_does_not_keep_the_others_waiting(database: Database, run: Run) -> None:
+    settings = msgspec.structs.replace(JOBS, per_project=2)
+    moment = [SECOND]
+    queue = Queue(database, "w", settings, lambda: moment[0])
+
+    async def taken() -> list[str | None]:
+        for number in range(4):
+            await database.write(tasks.create, a_task(number))
+        await database.write(tasks.create, msgspec.structs.replace(a_task(4), owner="q"))
+        found = [await queue.take() for _ in range(4)]
+        assert found[0] is not None
+        await queue.end(found[0], nothing, {})
+        found.append(await queue.take())
+        moment[0] += LEASE + 1  # its worker died: what it ran is nobody's
+        found.append(await queue.take())
+        return [each and each.id for each in found]
+
+    assert run(taken()) == ["task-0", "task-1", "task-4", None, "task-2", "task-1"]

@@ -1,92 +1,16 @@
-"""Unified limits: what Keystone lets each project have (spec: image-v2 5).
+"""Unified limits: what a Keystone lets each project have (spec: image-v2 5).
 
-A limit is a project's own, else the registered default of the image service. `keystone_limits.py` reads them.
+A limit is a project's own, else the registered default of the image service. `keystone_limits.py` reads them,
+`kept_limits.py` keeps them for a while.
 """
 
-import asyncio
-import logging
-import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
-
-from calotype.images.errors import StorageUnavailable
-from calotype.settings import Keystone, Quota, SettingsError
 
 RESOURCES = ("image_count_total", "image_count_uploading", "image_size_total", "image_stage_total")
 """The limits of the image service, in the order in which they are told: images, or MiB."""
-RETRY_SECONDS = 5.0
-"""How long nobody asks again after a failure: each question may take until its time is up."""
-MOST = 10_000
-"""Projects whose limits are kept at a time."""
-
-log = logging.getLogger("calotype.limits")
 
 Limits = Mapping[str, int]
 """Limits by resource; negative is unlimited. All of RESOURCES are there."""
-
-
-class Known(NamedTuple):
-    """Limits, and when they were asked for (monotonic seconds)."""
-
-    limits: Limits
-    at: float
-
-
-class KeystoneLimits:
-    """The limits of projects, asked for when they are wanted and kept for a while; one question at a time for each."""
-
-    def __init__(self, keystone: Keystone, quota: Quota) -> None:
-        # Here, since it takes 0.1 s to import and few want it.
-        from calotype.access.keystone_limits import Source
-
-        self._source = Source(keystone)
-        self._quota = quota
-        self._known: dict[str, Known] = {}
-        self._asked: dict[str, asyncio.Task[Limits]] = {}
-        self._failed_at = -RETRY_SECONDS
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="keystone")
-
-    def fresh(self, project: str) -> Limits | None:
-        """The limits of a project if they were asked for a short while ago; from any thread."""
-        known = self._known.get(project)
-        return known.limits if known and time.monotonic() - known.at < self._quota.cache_seconds else None
-
-    async def of(self, project: str) -> Limits:
-        """The limits of a project, by its id; StorageUnavailable if they are not known and cannot be asked for."""
-        if found := self.fresh(project):
-            return found
-        asked = self._asked.get(project)
-        if asked is None:
-            asked = self._asked[project] = asyncio.create_task(self._ask(project))
-            asked.add_done_callback(lambda _: self._asked.pop(project, None))
-        return await asyncio.shield(asked)
-
-    async def _ask(self, project: str) -> Limits:
-        if time.monotonic() - self._failed_at >= RETRY_SECONDS:
-            started = time.monotonic()
-            try:
-                limits = await asyncio.get_running_loop().run_in_executor(self._threads, self._source.limits, project)
-            except (Unreachable, SettingsError) as error:
-                log.warning("the limits of project %s cannot be read: %s", project, error)
-                self._failed_at = time.monotonic()
-            else:
-                self._keep(project, Known(limits, started))
-                return limits
-        known = self._known.get(project)
-        if known is not None and time.monotonic() - known.at < self._quota.cache_seconds + self._quota.stale_seconds:
-            return known.limits
-        raise StorageUnavailable("The limits of the project cannot be read from Keystone at the moment.")
-
-    def _keep(self, project: str, known: Known) -> None:
-        self._known.pop(project, None)
-        if len(self._known) >= MOST:
-            del self._known[next(iter(self._known))]  # what was asked for longest ago
-        self._known[project] = known
-
-    async def close(self) -> None:
-        """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Unreachable(Exception):

@@ -11,13 +11,12 @@ import msgspec
 
 from calotype.database import loose, tasks
 from calotype.database.images import Change, data_of, lock, remove, write
-from calotype.database.quotas import COPYING, Admit, admit_all, admitted
+from calotype.database.quotas import Admit, admit_all, admitted
 from calotype.database.statements import Work
 from calotype.database.tasks import Lease
 from calotype.images.errors import Conflict, ImageNotFound
-from calotype.images.model import LOCK, Image, Location, Task, named, now
+from calotype.images.model import IMPORTING, LOCK, Image, Location, Task, named, now
 
-IMPORTING = COPYING
 FAILED = "os_glance_failed_import"
 _EMPTY = ("queued", "uploading")
 

@@ -12,10 +12,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal_col
 
 from calotype.database.statements import Row, Statement, Work
 from calotype.database.tables import image_properties, images, value_head
-from calotype.images.model import Image
-
-COPYING = "os_glance_importing_to_stores"
-"""The additional property that names, while an import runs, the stores that it still has to fill."""
+from calotype.images.model import IMPORTING, Image
 
 Admit = Callable[[Image], Work]
 """What a transaction passes with the new state of an image, before or after it is written.
@@ -56,7 +53,7 @@ _HOLD = Statement(
 
 def _usage() -> Select[Any]:
     importing_to = select(image_properties.c.image_id).where(
-        image_properties.c.name == COPYING, value_head(image_properties.c.value) > ""
+        image_properties.c.name == IMPORTING, value_head(image_properties.c.value) > ""
     )
     importing = or_(images.c.status == "importing", images.c.id.in_(importing_to))
     staged = or_(images.c.status == "uploading", importing)

@@ -55,19 +55,27 @@ OF_IMAGE = Statement(
     .where(tasks.c.image_id == bindparam("image_id"), or_(bindparam("all"), tasks.c.owner == bindparam("owner")))
     .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
 )
-DUE = Statement(
-    select(tasks.c.id)
-    .where(_TO_DO, tasks.c.lease_until <= bindparam("now"))
-    .order_by(tasks.c.created_at, tasks.c.id)
-    .limit(1)
+_others = tasks.alias("others")
+_running = (
+    select(func.count())
+    .select_from(_others)
+    .where(
+        _others.c.owner == tasks.c.owner,
+        _others.c.status == "processing",
+        _others.c.lease_until > bindparam("now"),
+    )
+    .scalar_subquery()
 )
-_NEXT = Statement(
-    select(*tasks.c)
-    .where(_TO_DO, tasks.c.lease_until <= bindparam("now"))
-    .order_by(tasks.c.created_at, tasks.c.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
+
+
+def _due(*columns: Any) -> Select[Any]:
+    """The oldest task that nobody runs, of a project that has fewer than `:most` running."""
+    query: Select[Any] = select(*columns).where(_TO_DO, tasks.c.lease_until <= bindparam("now"))
+    return query.where(_running < bindparam("most")).order_by(tasks.c.created_at, tasks.c.id).limit(1)
+
+
+DUE = Statement(_due(tasks.c.id))
+_NEXT = Statement(_due(*tasks.c).with_for_update(of=tasks, skip_locked=True))
 _INSERT = inserted(tasks)
 _LOCK = Statement(select(*tasks.c).where(tasks.c.id == bindparam("id")).with_for_update())
 _PURGE = Statement(delete(tasks).where(tasks.c.expires_at <= bindparam("now")))
@@ -88,9 +96,12 @@ def live(task_id: str) -> Work:
     return bool(rows) and task(rows[0]).status in _LIVE
 
 
-def claim(holder: str, moment: int, until: int) -> Work:
-    """Take the next task that is due, for `holder` and until `until`; None if there is none."""
-    rows = yield _NEXT, {"now": moment}
+def claim(holder: str, moment: int, until: int, most: int) -> Work:
+    """Take the next task that is due, for `holder` and until `until`; None if there is none.
+
+    Projects with `most` tasks running wait. Workers that look at the same moment may take one more between them.
+    """
+    rows = yield _NEXT, {"now": moment, "most": most}
     if not rows:
         return None
     found = task(rows[0])

@@ -34,6 +34,8 @@ PROPERTY_HEAD = 128
 
 LOCK = "os_glance_import_task"
 """The property that names the task an image waits for."""
+IMPORTING = "os_glance_importing_to_stores"
+"""The additional property that names, while an import runs, the stores that it still has to fill."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

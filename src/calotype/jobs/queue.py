@@ -20,16 +20,19 @@ class Queue:
         self._database = database
         self._holder = holder
         self._lease = int(settings.lease_seconds * SECOND)
+        self._most = settings.per_project
         self._keep = int(settings.keep_hours * 3600 * SECOND)
         self._clock = clock
 
     async def take(self) -> Task | None:
-        """The oldest task that nobody runs, now this worker's; None if there is none."""
+        """The oldest task that nobody runs, now this worker's; None if there is none that its project may run."""
         # Looked for first: idle workers then never wait for the database's one writer.
-        if await self._database.one(tasks.DUE, {"now": self._clock()}) is None:
+        if await self._database.one(tasks.DUE, {"now": self._clock(), "most": self._most}) is None:
             return None
         moment = self._clock()
-        found: Task | None = await self._database.write(tasks.claim, self._holder, moment, moment + self._lease)
+        found: Task | None = await self._database.write(
+            tasks.claim, self._holder, moment, moment + self._lease, self._most
+        )
         return found
 
     async def renew(self, task: Task, message: str) -> bool:

@@ -118,8 +118,10 @@ class Store(Section, frozen=True):
 class Jobs(Section, frozen=True):
     """Work that outlives its request: imports, hashes of external data (spec: image-v2 19)."""
 
-    concurrency: Positive = 2
+    concurrency: Positive = 4
     """How many tasks one worker process runs at a time."""
+    per_project: Positive = 2
+    """How many tasks of one project run at a time, on all workers: a slow download must not keep others waiting."""
     lease_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 10.0
     """For how long a worker that gives no sign of life keeps a task; then another one takes over."""
     attempts: Positive = 5

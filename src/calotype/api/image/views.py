@@ -5,7 +5,7 @@ from typing import Any
 from calotype.access.caller import Caller
 from calotype.api.wire import timestamp
 from calotype.images.locations import Locations
-from calotype.images.model import Image, Location, Membership
+from calotype.images.model import IMPORTING, Image, Location, Membership
 from calotype.images.schema_properties import SchemaProperties, shown
 from calotype.settings import Image as Settings
 
@@ -24,6 +24,8 @@ class ImageView:
     def __call__(self, found: Image, caller: Caller) -> dict[str, Any]:
         """The document of one image as the caller sees it."""
         document = _image(found, self._schema)
+        if not self._stores and IMPORTING in found.properties:
+            document[IMPORTING] = ""  # the one store has no name that clients know
         if self._plain:
             return document
         places = self._where.of(found, caller)
