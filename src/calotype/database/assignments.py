@@ -47,9 +47,9 @@ def listing(query: AssignmentQuery) -> tuple[Statement, dict[str, Any]]:
 def grant(row: dict[str, str]) -> Work:
     """Give a role; giving it again changes nothing. Answers the kind of what does not exist, "" if everything does.
 
-    Live tokens learn of it because the revision moves.
+    Live tokens learn of it because the revision moves. Places are locked before users, as everywhere.
     """
-    for kind, statement in (("user", _USER), (row["scope"], _PLACES.get(row["scope"])), ("role", _ROLE)):
+    for kind, statement in ((row["scope"], _PLACES.get(row["scope"])), ("user", _USER), ("role", _ROLE)):
         if statement is not None and not (yield statement, row):
             return kind
     if not (yield GET, row):

@@ -14,7 +14,7 @@ from calotype.database.quotas import Admit, admit_all
 from calotype.database.statements import Row, Statement, Work, inserted, updated
 from calotype.database.tables import image_members, image_properties, image_tags, images, tasks, tombstones
 from calotype.images.errors import Conflict, ImageNotFound
-from calotype.images.model import Image, Location, now
+from calotype.images.model import Image, Location, keepable, now
 
 _decode_properties = msgspec.json.Decoder(dict[str, str | None]).decode
 _decode_tags = msgspec.json.Decoder(list[str]).decode
@@ -88,7 +88,7 @@ def create(new: Image, admit: Admit = admit_all) -> Work:
 
 def lock(image_id: str, project: str) -> Work:
     """The image, locked for the rest of the transaction; ImageNotFound."""
-    rows = yield _LOCK, {"id": image_id, "project": project}
+    rows = (yield _LOCK, {"id": image_id, "project": project}) if keepable(image_id) else []
     if not rows:
         raise ImageNotFound(image_id)
     return image(rows[0])

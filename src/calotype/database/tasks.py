@@ -181,17 +181,20 @@ def listing(
     params: dict[str, Any] = {**{f"is_{name}": value for name, value in filters.items()}, "limit": limit}
     if marker is not None:
         value = getattr(marker, sort[0])
-        params.update(after_id=marker.id, after=_NULL[sort[0] in _NUMBERS] if value is None else value)
+        params.update(after_id=marker.id, after=_null(sort[0]) if value is None else value)
     return shaped(_page, tuple(sorted(filters)), sort, marker is not None), params
 
 
-_NUMBERS = ("created_at", "updated_at", "expires_at")
-_NULL: tuple[Any, Any] = ("", -1)
+def _null(key: str) -> int | str:
+    """What a null sorts as."""
+    return -1 if key == "expires_at" else ""
 
 
 def _page(filters: tuple[str, ...], sort: tuple[str, str], after: bool) -> ClauseElement:
     key, direction = sort
-    place = func.coalesce(tasks.c[key], _NULL[key in _NUMBERS])
+    column = tasks.c[key]
+    # Only where it is needed: an index serves the column itself and no expression.
+    place = func.coalesce(column, _null(key)) if column.nullable else column
     query: Select[Any] = select(*tasks.c).where(*(tasks.c[name] == bindparam(f"is_{name}") for name in filters))
     down = direction == "desc"
     if after:

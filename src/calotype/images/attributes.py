@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from calotype.images.errors import Conflict, Forbidden, Invalid, LimitExceeded
-from calotype.images.model import LOCK, Image
+from calotype.images.model import LOCK, Image, keepable
 from calotype.settings import Image as Limits
 
 WRITABLE = (
@@ -112,6 +112,11 @@ def check_tag_quota(tags: list[str], limits: Limits) -> None:
     _check_quota("tags", len(tags), limits.tag_quota)
 
 
+def check_location_quota(locations: int, limits: Limits) -> None:
+    """Raise LimitExceeded if there are more locations than an image may have."""
+    _check_quota("locations", locations, limits.location_quota)
+
+
 def _check_quota(noun: str, attempted: int, maximum: int) -> None:
     if 0 <= maximum < attempted:
         raise LimitExceeded(
@@ -135,3 +140,18 @@ def normal(name: str, value: Any) -> Any:
     if name in _MINIMA:
         return int(value)
     return value
+
+
+def admissible(found: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """Formats and `properties` that come with data, under the rules of a new image; raises Invalid, Forbidden."""
+    for name, known in (("disk_format", limits.disk_formats), ("container_format", limits.container_formats)):
+        if name in found and found[name] not in known:
+            raise Invalid(f"The {name} of the data is not one of {', '.join(known)}.")
+    properties = found.get("properties", {})
+    for name, value in properties.items():
+        refuse_long_name(name)
+        refuse_reserved(name)
+        if not keepable(name) or not keepable(value):
+            raise Invalid(f"The property {name[:40]!r} of the data cannot be kept.")
+        kept(name, value)
+    return dict(found)

@@ -1,13 +1,15 @@
 """Hashes that a client announces for data that the service has not seen (spec: image-v2 15)."""
 
+import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
 
 from calotype.images.errors import Invalid
+from calotype.images.stream import blocks
 
 ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
 _BYTES = re.compile(r"([0-9a-fA-F]{2})*")
@@ -37,14 +39,10 @@ def hexadecimal(text: str) -> bool:
     return _BYTES.fullmatch(text) is not None
 
 
-async def hashed(chunks: AsyncIterator[bytes], algorithm: str) -> tuple[int, Hashes]:
-    """The number of bytes and their hashes."""
-    md5 = hashlib.md5(usedforsecurity=False)
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    size = 0
-    async with aclosing(chunks) as pieces:  # type: ignore[type-var]
+async def hashed(chunks: AsyncGenerator[bytes], algorithm: str) -> Hashes:
+    """The hashes of the bytes; raises what `chunks` raises."""
+    digests = hashlib.md5(usedforsecurity=False), hashlib.new(algorithm, usedforsecurity=False)
+    async with aclosing(chunks), aclosing(blocks(chunks)) as pieces:
         async for piece in pieces:
-            size += len(piece)
-            md5.update(piece)
-            digest.update(piece)
-    return size, Hashes(algorithm, digest.hexdigest(), md5.hexdigest())
+            await asyncio.gather(*(asyncio.to_thread(each.update, piece) for each in digests))
+    return Hashes(algorithm, digests[1].hexdigest(), digests[0].hexdigest())

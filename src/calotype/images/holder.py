@@ -17,6 +17,7 @@ from pathlib import Path
 from calotype.database import loose
 from calotype.database.engine import Database
 from calotype.images.model import now
+from calotype.stores.locks import held
 from calotype.telemetry.background import every
 
 HEARTBEAT = 15.0
@@ -100,10 +101,6 @@ def _locked(path: Path) -> bool:
     """Whether some process holds the lock; FileNotFoundError."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        # Shared, so that two who look at the same time do not take each other for the holder.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return held(descriptor)
     finally:
         os.close(descriptor)
-    return False

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from calotype.access.caller import Caller
+from calotype.database import images
 from calotype.database import imports as work
-from calotype.images.errors import Conflict, ImageNotFound, Invalid
+from calotype.database.statements import Work
+from calotype.images.errors import Conflict, Invalid
 from calotype.images.library import Library
-from calotype.images.model import Image, Task, keepable, now
-from calotype.images.quota import Quotas
+from calotype.images.model import Image, Task, now
+from calotype.images.quota import Gate, Quotas
 from calotype.settings import Imports as Settings
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriFilter, UriRefused
@@ -83,8 +85,6 @@ class Imports:
 
         Raises Invalid, ImageNotFound, Conflict, NotAuthorized, LimitExceeded.
         """
-        if not keepable(image_id):
-            raise ImageNotFound(image_id)
         caller = asked.caller
         chosen: list[str] = []
 
@@ -122,16 +122,15 @@ class Imports:
         if isinstance(source, str) and source.startswith(("file:", "filesystem:", "swift+config:")):
             raise Invalid("File based imports are not allowed. Please use a non-local source of image data.")
         await self._check_uri("legacy import task", source)
-        image = await self._library.create(asked.caller, attributes)
-        task: Task = await self._quotas.write(
-            lambda gate: work.begin(
-                image.id,
-                asked.caller.project_id or "",
-                lambda image: image,
-                lambda image: new_task(asked, "import", image.id, request),
-                gate.take,
-            )
-        )
+        image = self._library.drafted(asked.caller, attributes)
+
+        task = new_task(asked, "import", image.id, request)
+
+        def begun(gate: Gate) -> Work:
+            yield from images.create(image, gate.create)
+            return (yield from work.begin(image.id, "", lambda each: each, lambda _: task, gate.take))
+
+        await self._quotas.write(begun)
         self._wake()
         return task
 

@@ -114,8 +114,14 @@ class Library:
     async def create(self, caller: Caller, wanted: Mapping[str, Any]) -> Image:
         """A new image in status queued; `wanted` holds attributes and additional properties of the right types.
 
-        Raises NotAuthorized, Forbidden, LimitExceeded, Conflict for an id that is or was in use.
+        Raises what `drafted` does, LimitExceeded, Conflict for an id that is or was in use.
         """
+        image = self.drafted(caller, wanted)
+        created: Image = await self._quotas.write(lambda gate: rows.create(image, gate.create))
+        return self.shown(caller, created)
+
+    def drafted(self, caller: Caller, wanted: Mapping[str, Any]) -> Image:
+        """An image that the caller may create; raises NotAuthorized, Forbidden, LimitExceeded, Invalid."""
         image = _new(caller, wanted)
         if not self._policy.allows("add_image", caller, image):
             if image.owner != caller.project_id:
@@ -132,8 +138,7 @@ class Library:
             attributes.refuse_out_of_range(name, value)
         attributes.check_tag_quota(image.tags, self._limits)
         attributes.check_property_quota(image.properties, self._limits)
-        created: Image = await self._quotas.write(lambda gate: rows.create(image, gate.create))
-        return self.shown(caller, created)
+        return image
 
     async def usage(self, caller: Caller) -> dict[str, tuple[int, int]]:
         """Limit and usage of the caller's project by resource (image-v2 20); empty if there are no such limits."""
@@ -153,8 +158,6 @@ class Library:
         LimitExceeded for too many properties. What `first` and `mutate` are given lacks what the caller may not read;
         that stays as it is.
         """
-        if not keepable(image_id):
-            raise ImageNotFound(image_id)
         guarded = self.guarded(caller, rule, mutate, first)
         changed: Image = await self._database.write(rows.change, image_id, caller.project_id or "", guarded)
         return self.shown(caller, changed)
@@ -195,8 +198,6 @@ class Library:
 
     async def delete(self, caller: Caller, image_id: str) -> None:
         """Remove the image and its data, in any status; Forbidden if it is protected."""
-        if not keepable(image_id):
-            raise ImageNotFound(image_id)
         guarded = self.guarded(caller, "delete_image", _refuse_protected)
         image = await self._database.write(rows.remove, image_id, caller.project_id or "", guarded)
         # The image is gone whatever the stores say; what they cannot remove now is loose, and the sweeper tries again.

@@ -13,15 +13,16 @@ from calotype.access.caller import Caller
 from calotype.access.policy import Policy
 from calotype.database import imports
 from calotype.database import locations as work
-from calotype.images.errors import Conflict, Forbidden, ImageError, ImageNotFound, Invalid, NotFound
+from calotype.images.attributes import check_location_quota
+from calotype.images.errors import Conflict, Forbidden, ImageError, Invalid, NotFound
 from calotype.images.hashes import Hashes
 from calotype.images.imports import Asked, new_task
 from calotype.images.intake import Intake
 from calotype.images.library import Library
-from calotype.images.model import Image, Location, keepable, now
+from calotype.images.model import Image, Location, now
 from calotype.images.patch import Operation, apply
 from calotype.images.quota import Quotas
-from calotype.images.relocation import Relocation, over_quota
+from calotype.images.relocation import Relocation
 from calotype.settings import Image as Settings
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriFilter, UriRefused
@@ -147,8 +148,6 @@ class Locations:
 
         Raises ImageNotFound, Conflict, NotAuthorized, Forbidden, Invalid.
         """
-        if not keepable(image_id):
-            raise ImageNotFound(image_id)
         caller = asked.caller
 
         def first(image: Image) -> None:
@@ -220,8 +219,7 @@ class Locations:
             return {}
         self._library.authorize("set_image_location", caller, await self._library.show(caller, image_id))
         urls = {each["url"] for each in values}
-        if 0 <= self._settings.location_quota < len(urls):
-            raise over_quota(len(urls), self._settings.location_quota)
+        check_location_quota(len(urls), self._settings)
         return {url: await self._size(web, url) for url in urls}
 
     async def _size(self, web: str, url: str) -> int | None:
@@ -232,8 +230,6 @@ class Locations:
 
     async def _change(self, caller: Caller, image_id: str, mutate: Callable[[Image], Image]) -> Image:
         """Let `mutate` change the locations; data in writable stores that none of them names any more is removed."""
-        if not keepable(image_id):
-            raise ImageNotFound(image_id)
         image, dropped = await self._quotas.write(
             lambda gate: work.change(image_id, caller.project_id or "", mutate, gate.take)
         )

@@ -7,7 +7,7 @@ import msgspec
 from calotype.access.caller import Caller
 from calotype.access.policy import Policy
 from calotype.images import attributes
-from calotype.images.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotAuthorized
+from calotype.images.errors import Conflict, Forbidden, Invalid, NotAuthorized
 from calotype.images.hashes import hexadecimal
 from calotype.images.model import Image, Location
 from calotype.images.patch import Operation
@@ -86,9 +86,7 @@ class Relocation:
         image.locations = [each for each in image.locations if each is not gone]
 
     def _put(self, image: Image, places: list[Location]) -> None:
-        quota = self._settings.location_quota
-        if 0 <= quota < len(places):
-            raise over_quota(len(places), quota)
+        attributes.check_location_quota(len(places), self._settings)
         if image.status == "queued":
             attributes.refuse_locked(image.properties)
             attributes.demand_formats(image)
@@ -150,14 +148,6 @@ class Relocation:
 def _position(text: str) -> int | None:
     """A place in the list, None if it is none; only the plain digits count, as no others are numbers to `int`."""
     return int(text[:_LONGEST_POSITION]) if text.isascii() and text.isdigit() else None
-
-
-def over_quota(attempted: int, maximum: int) -> LimitExceeded:
-    """The refusal of more locations than an image may have."""
-    return LimitExceeded(
-        "The limit has been exceeded on the number of allowed image locations. "
-        f"Attempted: {attempted}, Maximum: {maximum}"
-    )
 
 
 def _demand_hex(name: str, value: str, algorithm: str, size: int) -> None:

@@ -30,7 +30,7 @@ from calotype.images.errors import (
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.library import Library
-from calotype.images.model import Image, Location, Status, keepable, named, now
+from calotype.images.model import Image, Location, Status, named, now
 from calotype.images.quota import Gate, Quotas
 from calotype.images.stream import Bounds, Examination
 from calotype.settings import Image as Limits
@@ -118,8 +118,6 @@ class Transfer:
 
         Giving up is safe in each case: it does nothing to data that an image has taken.
         """
-        if not keepable(image_id):
-            raise ImageNotFound(image_id)
 
         def start(image: Image) -> Image:
             started = kind.start(image)

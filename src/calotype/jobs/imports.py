@@ -18,6 +18,7 @@ from calotype.database import tasks
 from calotype.database.engine import Database
 from calotype.database.statements import Work
 from calotype.images import signature
+from calotype.images.attributes import admissible, check_property_quota
 from calotype.images.errors import Conflict, ImageError, Invalid
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
@@ -156,7 +157,9 @@ class Attempt:
         """Bring remote data into the staging place, `rest` bytes at the most."""
         async with self._job.sources.open(self._order.arguments, self._task.secret or {}) as remote:
             self._progress.begin("downloading", remote.size)
-            self._state.attributes = self._permitted(image, remote.attributes)
+            self._state.attributes = self._permitted(image, admissible(remote.attributes, self._job.limits))
+            after = image.properties.keys() | self._state.attributes.get("properties", {}).keys()
+            check_property_quota(after, self._job.limits)
             return await self._stage(remote.chunks(), Bounds(remote.size, self._job.limits.size_cap, rest))
 
     def _permitted(self, image: Image, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -212,9 +215,9 @@ class Attempt:
         try:
             received = await self._store(image, source, location)
             self._state.examined = self._state.examined or self._formats(image)
-            finish = self._finish if last or not self._order.must_succeed else None
             self._state.received = received
-            finish = finish if self._order.method != COPY else None
+            ends = self._order.method != COPY and (last or not self._order.must_succeed)
+            finish = self._finish if ends else None
             stored: Image = await self._write(work.store, location, self._state.kept(), finish)
         except BaseException:
             await asyncio.shield(self._job.intake.give_up(self.image_id, location))

@@ -89,7 +89,7 @@ class LocationJob:
         progress.begin("hashing", size)
         chunks = self._shelf[location.store].read(location.name, 0, size)
         try:
-            _, found = await hashed(progress.counted(chunks), algorithm)
+            found = await hashed(progress.counted(chunks), algorithm)
         except ImageError as error:
             raise Invalid(f"The data cannot be read: {error.text}") from error
         return found

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from calotype.images.attributes import check_property_quota
+from calotype.images.errors import StorageUnavailable
 from calotype.images.model import Image
 from calotype.images.plugins.convert import convert
 from calotype.images.plugins.decompress import decompress
@@ -17,6 +19,9 @@ from calotype.images.plugins.inject import injected
 from calotype.settings import Image as Limits
 from calotype.settings import Plugins
 from calotype.stores.base import Store
+from calotype.stores.local import worded
+
+SCRATCH = "import scratch"
 
 _PIECE = 1024 * 1024
 
@@ -42,9 +47,12 @@ class Preparation:
 
         `attributes` are those that it brings along. Raises what the plugins raise.
         """
-        await asyncio.to_thread(self._scratch.mkdir, parents=True, exist_ok=True, mode=0o700)
-        with TemporaryDirectory(dir=self._scratch) as directory:
-            source = store.path(name) or await _fetched(store, name, Path(directory) / "data")
+        source = store.path(name)
+        if source is None:
+            raise StorageUnavailable("The plugins need the data in a file of this host.")
+        with worded(SCRATCH):
+            await asyncio.to_thread(self._scratch.mkdir, parents=True, exist_ok=True, mode=0o700)
+        with worded(SCRATCH), TemporaryDirectory(dir=self._scratch) as directory:
             current, found = source, dict(attributes)
             for number, plugin in enumerate(self._settings.enabled):
                 target = Path(directory) / str(number)
@@ -59,6 +67,7 @@ class Preparation:
         container_format = found.get("container_format", image.container_format) or ""
         if plugin == "inject_image_metadata":
             found["properties"] = injected(found.get("properties", {}), roles, self._settings)
+            check_property_quota(image.properties.keys() | found["properties"].keys(), self._limits)
         elif plugin == "image_decompression":
             if await decompress(source, target, container_format, self._limits.size_cap) is not None:
                 return target
@@ -70,17 +79,8 @@ class Preparation:
         return source
 
 
-async def _fetched(store: Store, name: str, path: Path) -> Path:
-    """The data as a file, from a store that has none on this host."""
-    size = await store.size(name) or 0
-    with await asyncio.to_thread(open, path, "wb") as file:
-        async for piece in store.read(name, 0, size):
-            await asyncio.to_thread(file.write, piece)
-    return path
-
-
 async def pieces(path: Path) -> AsyncGenerator[bytes]:
-    """The bytes of a file."""
-    with await asyncio.to_thread(open, path, "rb", buffering=0) as file:
+    """The bytes of a file; raises StorageUnavailable."""
+    with worded(SCRATCH), await asyncio.to_thread(open, path, "rb", buffering=0) as file:
         while piece := await asyncio.to_thread(file.read, _PIECE):
             yield piece

@@ -110,7 +110,7 @@ class Writer:
         self._partial = partial
         self._final = final
         with worded():
-            self._file = open(partial, "xb", buffering=0, opener=_private)  # noqa: SIM115 - closed by commit or cancel
+            self._file = open(partial, "xb", buffering=0, opener=private)  # noqa: SIM115 - closed by commit or cancel
 
     def write(self, block: bytes) -> None:
         """Append; raises StorageFull, StorageUnavailable."""
@@ -134,7 +134,7 @@ class Writer:
             self._partial.unlink(missing_ok=True)
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
     """Images may be secret: whatever the umask, others cannot read them."""
     return os.open(path, flags, 0o640)
 

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import jsonschema
 from starlette.responses import Response
 
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.imports import asked
+from calotype.api.image.schemas import Validator
 from calotype.api.wire import Reply, Request, json_reply
-from calotype.images.errors import Invalid
 from calotype.images.hashes import ALGORITHMS, Hashes
 
 _SCHEMA = {
+    "name": "location",
     "type": "object",
     "required": ["url"],
     "properties": {
@@ -27,7 +27,7 @@ _SCHEMA = {
         },
     },
 }
-_VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
+_VALIDATOR = Validator(_SCHEMA)
 
 
 async def index(api: ImageAPI, request: Request) -> Response:
@@ -39,9 +39,7 @@ async def index(api: ImageAPI, request: Request) -> Response:
 async def add(api: ImageAPI, request: Request) -> Response:
     """POST /v2/images/{image_id}/locations"""
     body = await api.json_object(request)
-    error = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(body))
-    if error is not None:
-        raise Invalid(f"Provided object does not match schema 'location': {error.message[:2000]}")
+    _VALIDATOR.check(body)
     validation: dict[str, Any] | None = body.get("validation_data")
     expected = Hashes(**validation) if validation else None
     await api.locations.add(asked(api, request, body), request.parameters["image_id"], body["url"], expected)

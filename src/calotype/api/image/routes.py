@@ -11,7 +11,6 @@ from calotype.api.image import (
     cache,
     data,
     discovery,
-    elsewhere,
     images,
     imports,
     locations,
@@ -19,6 +18,7 @@ from calotype.api.image import (
     stores,
     tags,
     tasks,
+    usage,
 )
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused, reply
@@ -130,7 +130,7 @@ ROUTES = Routes(
         Call("GET", "/info/import", imports.info, NO_BODY),
         Call("GET", "/info/stores", stores.index, NO_BODY),
         Call("GET", "/info/stores/detail", stores.detail, NO_BODY),
-        Call("GET", "/info/usage", elsewhere.usage),
+        Call("GET", "/info/usage", usage.show),
         Call("DELETE", "/stores/{store_id}/{image_id}", stores.remove, {"missing": NOT_FOUND, **NO_BODY}),
         Call("GET", "/tasks", tasks.index),
         Call("POST", "/tasks", tasks.create),

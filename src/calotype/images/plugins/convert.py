@@ -18,9 +18,10 @@ from typing import BinaryIO, NamedTuple
 from calotype.images.errors import ContentRefused, ImageError, Invalid, LimitExceeded, StorageFull, StorageUnavailable
 from calotype.images.inspect import Found, examine
 from calotype.images.plugins import confine
-from calotype.images.plugins.files import making, worded
+from calotype.images.plugins.files import making
 from calotype.settings import Image as Limits
 from calotype.settings import Plugins, SettingsError
+from calotype.stores.local import worded
 
 DRIVERS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
 """What qemu calls the disk formats."""

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from calotype.images.errors import Invalid, LimitExceeded, StorageUnavailable
-from calotype.images.plugins.files import discard, making, worded
+from calotype.images.plugins.files import discard, making
+from calotype.stores.local import worded
 
 if sys.version_info >= (3, 14):
     from compression import zstd
