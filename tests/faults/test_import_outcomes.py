@@ -14,9 +14,9 @@ from calotype.app import Parts
 from calotype.database import images as rows
 from calotype.database import loose
 from calotype.images.errors import Conflict, ImageNotFound
-from calotype.images.imports import Asked
 from calotype.images.model import LOCK, Image, Location, Task
 from calotype.images.patch import Operation
+from calotype.images.tasks import Asked
 from calotype.jobs.sweeper import Sweeper
 from calotype.settings import Store
 from calotype.stores.fetch import Fetcher

@@ -9,9 +9,10 @@ from calotype.app import Parts
 from calotype.database import loose
 from calotype.images.errors import ImageNotFound, StorageUnavailable
 from calotype.images.hashes import Hashes
-from calotype.images.imports import Asked, Wanted
+from calotype.images.imports import Wanted
 from calotype.images.model import LOCK, Image, Location, Task
 from calotype.images.patch import Operation
+from calotype.images.tasks import Asked
 from tests.support.origin import BEHAVIOURS, Origin
 from tests.support.origin import DATA as SENT
 from tests.support.scene import Scene

@@ -17,8 +17,9 @@ from calotype.database import images, tables, tasks
 from calotype.database.connect import connect
 from calotype.database.engine import Database
 from calotype.database.statements import Statement, Work
-from calotype.images.imports import Asked, Wanted
+from calotype.images.imports import Wanted
 from calotype.images.model import Image, Task
+from calotype.images.tasks import Asked
 from calotype.settings import Imports, Plugins, Settings, Store, Uris
 
 DATA = bytes(512) + random.Random(7).randbytes(1_500_000)

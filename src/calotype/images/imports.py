@@ -5,18 +5,17 @@ Source: image-v2 13. The work itself is in `jobs/imports.py`.
 
 import logging
 import re
-import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from calotype.access.caller import Caller
 from calotype.database import images
 from calotype.database import imports as work
 from calotype.database.statements import Work
 from calotype.images.errors import Conflict, Invalid
 from calotype.images.library import Library
-from calotype.images.model import Image, Task, now
+from calotype.images.model import Image, Task
 from calotype.images.quota import Gate, Quotas
+from calotype.images.tasks import Asked, new_task
 from calotype.settings import Imports as Settings
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriFilter, UriRefused
@@ -40,16 +39,6 @@ class Wanted(NamedTuple):
     def name(self) -> str:
         """The method's name."""
         return str(self.method["name"])
-
-
-class Asked(NamedTuple):
-    """Who asks, in which request, with which body; `token` and `url` (of the remote service) are for the work alone."""
-
-    caller: Caller
-    request_id: str
-    body: dict[str, Any]
-    token: str | None = None
-    url: str | None = None
 
 
 class Nothing(Exception):
@@ -108,7 +97,7 @@ class Imports:
                     image_id,
                     caller.project_id or "",
                     guarded,
-                    lambda image: _task(asked, image, [*chosen] if self._shelf.named else [None], "api_image_import"),
+                    lambda image: _task(asked, image, [*chosen] if self._shelf.named else [None]),
                     gate.take,
                 )
             )
@@ -210,33 +199,6 @@ def _check_remote(wanted: Wanted) -> None:
         raise Invalid(f"Remote image id does not look like a UUID: {wanted.method['glance_image_id']}")
 
 
-def new_task(asked: Asked, kind: Any, image_id: str | None, request: dict[str, Any]) -> Task:
-    """A task that begins at once."""
-    moment = now()
-    caller = asked.caller
-    return Task(
-        id=str(uuid.uuid4()),
-        type=kind,
-        status="pending",
-        owner=caller.project_id,
-        user_id=caller.user_id,
-        request_id=asked.request_id,
-        image_id=image_id,
-        input=request,
-        result=None,
-        message="",
-        created_at=moment,
-        updated_at=moment,
-        expires_at=None,
-        state={},
-        holder="",
-        lease_until=0,
-        attempts=0,
-        cancelled=False,
-        secret={"roles": sorted(caller.roles), "token": asked.token, "url": asked.url},
-    )
-
-
-def _task(asked: Asked, image: Image, stores: list[Any], kind: str) -> Task:
+def _task(asked: Asked, image: Image, stores: list[str] | list[None]) -> Task:
     request = {"image_id": image.id, "import_req": asked.body, "backend": stores}
-    return new_task(asked, kind, image.id, request)
+    return new_task(asked, "api_image_import", image.id, request)

@@ -16,13 +16,13 @@ from calotype.database import locations as work
 from calotype.images.attributes import check_location_quota
 from calotype.images.errors import Conflict, Forbidden, ImageError, Invalid, NotFound
 from calotype.images.hashes import Hashes
-from calotype.images.imports import Asked, new_task
 from calotype.images.intake import Intake
 from calotype.images.library import Library
 from calotype.images.model import Image, Location, now
 from calotype.images.patch import Operation, apply
 from calotype.images.quota import Quotas
 from calotype.images.relocation import Relocation
+from calotype.images.tasks import Asked, new_task
 from calotype.settings import Image as Settings
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriFilter, UriRefused

@@ -1,11 +1,51 @@
 """Tasks as a caller meets them (spec: image-v2 19)."""
 
+import uuid
+from typing import Any, NamedTuple
+
 from calotype.access.caller import Caller
 from calotype.database import tasks as rows
 from calotype.database.engine import Database
 from calotype.images.errors import Invalid, NotFound
 from calotype.images.library import Library
-from calotype.images.model import Task, keepable
+from calotype.images.model import Task, TaskType, keepable, now
+
+
+class Asked(NamedTuple):
+    """Who asks, in which request, with which body; `token` and `url` (of the remote service) are for the work alone."""
+
+    caller: Caller
+    request_id: str
+    body: dict[str, Any]
+    token: str | None = None
+    url: str | None = None
+
+
+def new_task(asked: Asked, kind: TaskType, image_id: str, request: dict[str, Any]) -> Task:
+    """A task that begins at once."""
+    moment = now()
+    caller = asked.caller
+    return Task(
+        id=str(uuid.uuid4()),
+        type=kind,
+        status="pending",
+        owner=caller.project_id,
+        user_id=caller.user_id,
+        request_id=asked.request_id,
+        image_id=image_id,
+        input=request,
+        result=None,
+        message="",
+        created_at=moment,
+        updated_at=moment,
+        expires_at=None,
+        state={},
+        holder="",
+        lease_until=0,
+        attempts=0,
+        cancelled=False,
+        secret={"roles": sorted(caller.roles), "token": asked.token, "url": asked.url},
+    )
 
 
 class Tasks:

@@ -7,7 +7,8 @@ from starlette.responses import Response
 from calotype.api.image.api import ImageAPI
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.images.errors import Invalid
-from calotype.images.imports import Asked, Wanted
+from calotype.images.imports import Wanted
+from calotype.images.tasks import Asked
 
 
 async def info(api: ImageAPI, request: Request) -> Response:
