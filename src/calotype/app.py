@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
+import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -108,11 +109,14 @@ def assemble(settings: Settings) -> Parts:
     transfer = Transfer(library, shelf, intake, holder, settings.image, quotas, certificates, cache)
     queue = Queue(database, holder.id, settings.jobs)
     sources = Sources(fetcher, settings.imports)
-    preparation = Preparation(settings.plugins, settings.image, holder.scratch)
+    # What plugins make may not be larger than what a project may have.
+    largest = min(settings.image.size_cap, settings.quota.storage_bytes or settings.image.size_cap)
+    bounded = msgspec.structs.replace(settings.image, size_cap=largest)
+    preparation = Preparation(settings.plugins, bounded, holder.scratch)
     importing = ImportJob(
         database, shelf, intake, holder, queue, sources, preparation, settings.image, quotas, certificates, protected
     )
-    locating = LocationJob(quotas, shelf, queue, settings.image)
+    locating = LocationJob(quotas, shelf, queue, settings.image, settings.imports.slowest)
     kinds: dict[str, Kind] = {"api_image_import": importing, "import": importing, "location_import": locating}
     worker = Worker(queue, kinds, settings.jobs)
     imports = Imports(quotas, library, shelf, fetcher.uris, settings.imports, worker.wake)

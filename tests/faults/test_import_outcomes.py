@@ -303,7 +303,7 @@ def test_a_store_that_is_not_configured_any_more(scene: Scene) -> None:
 
 
 def test_a_server_that_trickles_holds_nobody_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calotype.jobs.sources.WINDOW_SECONDS", 0.5)
+    monkeypatch.setattr("calotype.stores.fetch.WINDOW_SECONDS", 0.5)
     origin = Origin()
     task = scene.play("web-download", origin.url("trickles"), stores=["one"])
     assert (task.status, task.message) == ("failure", "The remote server sends fewer than 1024 bytes a second.")

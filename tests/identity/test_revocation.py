@@ -81,12 +81,12 @@ async def test_the_last_role_but_one_leaves_the_token_alive(world: Any) -> None:
     assert (await world.tokens.caller(world.issued["demo"])).roles == {"reader"}
 
 
-async def test_enabled_again_the_token_lives_again(world: Any) -> None:
+async def test_enabled_again_the_tokens_from_before_stay_void(world: Any) -> None:
     token = world.issued["demo"]
     await world.accounts.change_user(world.ids["user demo"], {"enabled": False})
     assert await world.tokens.caller(token) is None
     await world.accounts.change_user(world.ids["user demo"], {"enabled": True})
-    assert await world.tokens.caller(token) is not None
+    assert await world.tokens.caller(token) is None
 
 
 async def test_a_revoked_token_takes_those_made_from_it_along(world: Any) -> None:

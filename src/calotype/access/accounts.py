@@ -211,8 +211,13 @@ class Accounts:
         return await self._change(Project, projects.change, project_id, changes)
 
     async def change_user(self, user_id: str, changes: Mapping[str, Any]) -> User:
-        """Change a user; raises NotFound, Invalid and Conflict. A new `password`, or None, voids the user's tokens."""
+        """Change a user; raises NotFound, Invalid and Conflict.
+
+        A new `password`, or None, voids the user's tokens, and so does disabling: enabled again, he has to log in.
+        """
         columns = {name: value for name, value in changes.items() if name != "password"}
+        if columns.get("enabled") is False:
+            columns["tokens_valid_from"] = now()
         if "password" in changes:
             columns |= await self._secret(changes["password"])
         return await self._change(User, users.change, user_id, columns)

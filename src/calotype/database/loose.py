@@ -34,8 +34,7 @@ def add(image_id: str, data: Iterable[Location], holder: str = "") -> Work:
         _INSERT,
         [
             {"store": each.store, "name": each.name, "image_id": image_id, "holder": holder, "seen_at": now()}
-            for each in data
-            if each.owned
+            for each in {(each.store, each.name): each for each in data if each.owned}.values()
         ],
     )
 

@@ -54,6 +54,7 @@ OF_IMAGE = Statement(
     select(*tasks.c)
     .where(tasks.c.image_id == bindparam("image_id"), or_(bindparam("all"), tasks.c.owner == bindparam("owner")))
     .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
+    .limit(bindparam("limit"))
 )
 _others = tasks.alias("others")
 _running = (

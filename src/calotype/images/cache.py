@@ -17,6 +17,7 @@ from calotype.images.model import Image
 from calotype.images.stream import Bounds, Stream, blocks
 from calotype.settings import Settings
 from calotype.stores.copies import Copies, Name
+from calotype.stores.fetch import steady
 from calotype.stores.queue import Queue
 
 log = logging.getLogger("calotype.cache")
@@ -35,6 +36,7 @@ class Cache:
         self.copies = Copies(directory, settings.cache.size)
         self.queue = Queue(directory / "queue")
         self.stall_seconds = settings.cache.stall_seconds
+        self._slowest = settings.imports.slowest
         self._stores = settings.cache.stores
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="cache")
         self._fillings: dict[Name, tuple[asyncio.Task[None], asyncio.Event]] = {}
@@ -77,6 +79,8 @@ class Cache:
         name = name_of(image)
         if name is None or image.status != "active" or not self._slow(data):
             return data
+        if name.size > self.copies.bound // 2:
+            return data  # nobody's one image drives out everybody else's
         if name not in self._fillings and len(self._fillings) < FILLINGS:
             begun = asyncio.Event()
             self._fillings[name] = asyncio.create_task(self._fill_behind(name, image, data, begun)), begun
@@ -146,7 +150,8 @@ class Cache:
         return True
 
     async def _pour(self, data: Data, stream: Stream) -> None:
-        async with aclosing(data.read(0, data.size)) as chunks, aclosing(blocks(chunks)) as pieces:
+        chunks = steady(data.read(0, data.size), self._slowest)
+        async with aclosing(chunks), aclosing(blocks(chunks)) as pieces:
             while True:
                 try:
                     async with asyncio.timeout(self.stall_seconds):
@@ -159,6 +164,9 @@ class Cache:
 
     async def forget(self, image_id: str) -> None:
         """Keep nothing of a deleted image; what cannot be removed now goes with a later sweep."""
+        for name, (filling, _) in list(self._fillings.items()):
+            if name.image_id == image_id:
+                filling.cancel()
         try:
             await asyncio.to_thread(self.copies.remove, image_id)
             await asyncio.to_thread(self.queue.remove, image_id)

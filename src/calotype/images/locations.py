@@ -103,6 +103,10 @@ class Locations:
             return []
         return self._shelf.ordered(image.locations)
 
+    def told(self, image: Image, caller: Caller) -> bool:
+        """Whether the caller may learn the URLs of the data: they may hold secrets."""
+        return self._policy.allows("get_image_location", caller, image)
+
     def url(self, location: Location) -> str:
         """The URL of the data."""
         return self._shelf[location.store].url(location.name)
@@ -117,7 +121,6 @@ class Locations:
             raise NotFound(_NO_STORES)
         if store not in self._shelf:
             raise Conflict(f"The selected store {store} is not available on this node.")
-        removed: list[Location] = []
 
         def first(image: Image) -> None:
             self._library.authorize("get_image_location", caller, image)
@@ -125,14 +128,13 @@ class Locations:
         def mutate(image: Image) -> Image:
             if image.status != "active":
                 raise Conflict("It's not allowed to remove image data from store if image status is not 'active'")
-            if len(image.locations) == 1:
+            left = [each for each in image.locations if each.store != store]
+            if len(image.locations) == 1 or not left:
                 raise Forbidden(
                     "Cannot delete image data from the only store containing it. Consider deleting the image instead."
                 )
-            removed[:] = [each for each in image.locations if each.store == store]
-            if not removed:
+            if len(left) == len(image.locations):
                 raise NotFound(f"Image {image_id} is not stored in store {store}.")
-            left = [each for each in image.locations if each.store != store]
             return msgspec.structs.replace(image, locations=left, updated_at=now())
 
         await self._change(caller, image_id, self._library.guarded(caller, "delete_image_location", mutate, first))
@@ -224,9 +226,10 @@ class Locations:
 
     async def _size(self, web: str, url: str) -> int | None:
         try:
-            return await self._shelf[web].size(url)
+            size = await self._shelf[web].size(url)
         except ImageError:
             return None
+        return None if size is None or size > self._settings.size_cap else size
 
     async def _change(self, caller: Caller, image_id: str, mutate: Callable[[Image], Image]) -> Image:
         """Let `mutate` change the locations; data in writable stores that none of them names any more is removed."""

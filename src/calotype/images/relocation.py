@@ -17,6 +17,7 @@ from calotype.stores.shelf import Shelf
 
 _HASH_BYTES = 64
 _MD5_BYTES = 16
+_METADATA_BYTES = 4096
 _LONGEST_POSITION = 9
 _FIELDS = ("os_hash_algo", "os_hash_value", "checksum")
 
@@ -42,11 +43,14 @@ class Relocation:
         self._demand_sight("add")
         self._demand("set_image_location", image)
         self._demand_status("add", image, "active", "queued")
-        places = list(image.locations)
+        # What a queued image has is left of a verification that failed.
+        places = [] if image.status == "queued" else list(image.locations)
         at = len(places) if operation.place == "-" else _position(operation.place)
         if at is None:
             raise Invalid("Invalid position for adding a location.")
         new = self._location(operation.value, image)
+        if new.owned:
+            raise Invalid("Invalid location")
         if new in places:
             raise Invalid(f"The location {operation.value['url']} already exists")
         self._validate(operation.value.get("validation_data"), image)
@@ -98,11 +102,14 @@ class Relocation:
         """The location that a client describes: one that the image has, or new data at a URL that can be read."""
         url = value["url"]
         metadata = {name: each for name, each in value["metadata"].items() if name != "store"}
+        if len(msgspec.json.encode(metadata)) > _METADATA_BYTES:
+            raise Invalid(f"The metadata of a location takes {_METADATA_BYTES} bytes at the most.")
         for each in image.locations:
             if self._url(each) == url:
                 return msgspec.structs.replace(each, metadata=metadata)
         web = self._shelf.web()
-        if web is None or not self._sizes.get(url):
+        size = self._sizes.get(url)
+        if web is None or not size or (image.status != "queued" and size != image.size):
             raise Invalid("Invalid location")
         return Location(web, url, metadata)
 

@@ -10,6 +10,9 @@ from calotype.images.errors import Invalid, NotFound
 from calotype.images.library import Library
 from calotype.images.model import Task, TaskType, keepable, now
 
+SHOWN = 100
+"""Tasks of an image that one answer holds: it has no pages."""
+
 
 class Asked(NamedTuple):
     """Who asks, in which request, with which body; `token` and `url` (of the remote service) are for the work alone."""
@@ -56,9 +59,9 @@ class Tasks:
         self._library = library
 
     async def of_image(self, caller: Caller, image_id: str) -> list[Task]:
-        """The image's tasks, newest first: the caller's project's own, all for an admin. ImageNotFound."""
+        """The image's newest tasks: the caller's project's own, all for an admin. ImageNotFound."""
         image = await self._library.show(caller, image_id)
-        params = {"image_id": image.id, "all": caller.is_admin, "owner": caller.project_id or ""}
+        params = {"image_id": image.id, "all": caller.is_admin, "owner": caller.project_id or "", "limit": SHOWN}
         return [rows.task(row) for row in await self._database.all(rows.OF_IMAGE, params)]
 
     async def show(self, caller: Caller, task_id: str) -> Task:

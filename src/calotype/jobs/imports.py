@@ -19,7 +19,7 @@ from calotype.database.engine import Database
 from calotype.database.statements import Work
 from calotype.images import signature
 from calotype.images.attributes import admissible, check_property_quota
-from calotype.images.errors import Conflict, ImageError, Invalid
+from calotype.images.errors import Conflict, ImageError, Invalid, StorageUnavailable
 from calotype.images.holder import Holder
 from calotype.images.intake import Intake
 from calotype.images.model import Image, Location, Received, Task, now
@@ -33,6 +33,8 @@ from calotype.settings import Image as Limits
 from calotype.stores.shelf import Shelf
 
 COPY = "copy-image"
+PATIENCE = 3
+"""How many workers are asked for a store before it counts as gone."""
 
 
 class StoreFailed(ImageError):
@@ -225,10 +227,15 @@ class Attempt:
         return stored
 
     def _check(self, store: str) -> None:
-        """Raise StoreFailed for one that is not configured any more: nothing could clear up in it."""
+        """Raise for one that is not configured: nothing could clear up in it.
+
+        At first StorageUnavailable, since another worker may know the store already; in the end StoreFailed.
+        """
         try:
             self._job.shelf[store]
-        except ImageError as error:
+        except StorageUnavailable as error:
+            if self._task.attempts < PATIENCE:
+                raise
             raise StoreFailed(store, error) from error
 
     async def _store(self, image: Image, source: Location, location: Location) -> Received:

@@ -17,6 +17,7 @@ from calotype.images.stream import HASH
 from calotype.jobs.progress import Progress
 from calotype.jobs.queue import Queue
 from calotype.settings import Image as Limits
+from calotype.stores.fetch import steady
 from calotype.stores.shelf import Shelf
 from calotype.stores.uris import UriRefused
 
@@ -27,11 +28,12 @@ _EMPTY = ("queued", "importing")
 class LocationJob:
     """The kind of task that adds a location."""
 
-    def __init__(self, quotas: Quotas, shelf: Shelf, queue: Queue, limits: Limits) -> None:
+    def __init__(self, quotas: Quotas, shelf: Shelf, queue: Queue, limits: Limits, slowest: int) -> None:
         self._quotas = quotas
         self._shelf = shelf
         self._queue = queue
         self._limits = limits
+        self._slowest = slowest
 
     async def run(self, task: Task, progress: Progress) -> None:
         """Add the location; raises ImageError, LeaseLost."""
@@ -81,13 +83,13 @@ class LocationJob:
             size = await self._shelf[location.store].size(location.name)
         except (ImageError, UriRefused) as error:
             raise Invalid(f"Invalid location: {error.text}") from error
-        if not size:
+        if not size or size > self._limits.size_cap:
             raise Invalid("Invalid location")
         return size
 
     async def _hash(self, location: Location, size: int, algorithm: str, progress: Progress) -> Hashes:
         progress.begin("hashing", size)
-        chunks = self._shelf[location.store].read(location.name, 0, size)
+        chunks = steady(self._shelf[location.store].read(location.name, 0, size), self._slowest)
         try:
             found = await hashed(progress.counted(chunks), algorithm)
         except ImageError as error:

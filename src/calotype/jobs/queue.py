@@ -11,6 +11,7 @@ from calotype.images.model import Task, now
 from calotype.settings import Jobs
 
 SECOND = 1_000_000
+LONGEST_MESSAGE = 2000
 
 
 class Queue:
@@ -59,11 +60,16 @@ class Queue:
         """
         expires_at = self._clock() + self._keep
         status = "failure" if result is None else "success"
-        return await self._database.write(_end, tasks.of(task), settle, status, result, message, expires_at)
+        return await self._database.write(_end, tasks.of(task), settle, status, result, _told(message), expires_at)
 
     async def purge(self) -> None:
         """Forget what ended long ago."""
         await self._database.write(tasks.purge, self._clock())
+
+
+def _told(message: str) -> str:
+    """A message as it can be kept: others wrote parts of it."""
+    return message[:LONGEST_MESSAGE].replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 def _end(

@@ -1,8 +1,7 @@
 """Where imported data comes from, when it is not staged: a URL, or an image of another Glance (image-v2 13.4)."""
 
 import logging
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -10,13 +9,12 @@ import msgspec
 
 from calotype.images.errors import ImageError, Invalid
 from calotype.settings import Imports
-from calotype.stores.fetch import Answer, Fetcher, FetchFailed
+from calotype.stores.fetch import Fetcher, FetchFailed, steady
 from calotype.stores.uris import UriRefused
 
 log = logging.getLogger("calotype.imports")
 
 DOCUMENT_BYTES = 4 * 1024 * 1024
-WINDOW_SECONDS = 30.0
 
 
 class Unfetchable(ImageError):
@@ -47,7 +45,7 @@ class Sources:
                     yield remote
             else:
                 async with self._fetcher.get(method["uri"]) as answer:
-                    yield Remote(answer.size, lambda: self._steady(answer), {})
+                    yield Remote(answer.size, lambda: steady(answer.chunks(), self._settings.slowest), {})
         except FetchFailed as error:
             raise Unfetchable(error.text) from error
         except UriRefused as error:
@@ -64,12 +62,12 @@ class Sources:
         headers = {"X-Auth-Token": secret.get("token") or ""}
         image = await self._document(path, headers)
         if image.get("status") != "active":
-            raise Invalid(f"The remote image is not active: {image.get('status')}")
+            raise Invalid(f"The remote image is not active: {str(image.get('status'))[:64]}")
         async with self._fetcher.get(f"{path}/file", headers) as answer:
             size = image.get("size")
             if answer.size is not None and size is not None and answer.size != size:
                 raise Invalid(f"The remote image should have {size} bytes, its data has {answer.size}.")
-            yield Remote(size, lambda: self._steady(answer), self._attributes(image))
+            yield Remote(size, lambda: steady(answer.chunks(), self._settings.slowest), self._attributes(image))
 
     async def _document(self, url: str, headers: dict[str, str]) -> dict[str, Any]:
         body = bytearray()
@@ -91,18 +89,3 @@ class Sources:
         }
         formats = {name: image[name] for name in ("disk_format", "container_format") if image.get(name)}
         return {**formats, "properties": properties}
-
-    async def _steady(self, answer: Answer) -> AsyncGenerator[bytes]:
-        """The bytes, as long as they come fast enough: a server that trickles would hold the task for ever."""
-        begun, received = time.monotonic(), 0
-        async with aclosing(answer.chunks()) as chunks:
-            async for chunk in chunks:
-                received += len(chunk)
-                yield chunk
-                elapsed = time.monotonic() - begun
-                if elapsed >= WINDOW_SECONDS:
-                    if received < elapsed * self._settings.slowest:
-                        raise Unfetchable(
-                            f"The remote server sends fewer than {self._settings.slowest} bytes a second."
-                        )
-                    begun, received = time.monotonic(), 0

@@ -78,6 +78,13 @@ def _check_stores(settings: Settings) -> None:
                 f"stores.{name}: a name is made of letters, digits, `.`, `_` and `-`; os_glance_ is taken"
             )
     files = [name for name, each in settings.stores.items() if each.type == "file"]
+    places = {settings.images.resolve(): "local"}
+    for name in files:
+        place = settings.store_directory(name).resolve()
+        if places.setdefault(place, name) != name:
+            raise SettingsError(
+                f"stores.{name}: {place} is the directory of the store `{places[place]}`; each needs one of its own"
+            )
     if settings.stores and not files:
         raise SettingsError("stores: one of them has to be of the type `file`, for data that clients upload")
     if settings.image.default_store and settings.image.default_store not in files:

@@ -84,7 +84,7 @@ class Image(Section, frozen=True):
     """Page size of a list that asks for none."""
     max_limit: Positive = 1000
     """The largest page; larger requests are clamped."""
-    max_body: Positive = 4 * 1024 * 1024
+    max_body: Positive = 1024 * 1024
     """The largest JSON body, in bytes."""
     max_operations: Positive = 1000
     """The most operations in one PATCH."""
@@ -377,6 +377,10 @@ class Settings(Section, frozen=True):
     def images(self) -> Path:
         """The directory of the local store: one file per image."""
         return self.directory / "images"
+
+    def store_directory(self, name: str) -> Path:
+        """The directory of a named `file` store."""
+        return self.directory / (self.stores[name].directory or ("images" if name == "local" else name))
 
     @property
     def database_url(self) -> str:

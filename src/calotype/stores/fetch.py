@@ -8,8 +8,9 @@ import asyncio
 import logging
 import re
 import ssl
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -22,6 +23,9 @@ from calotype.settings import Uris
 from calotype.stores.uris import Place, Resolve, UriFilter, UriRefused, system_addresses
 
 log = logging.getLogger("calotype.fetch")
+
+WINDOW_SECONDS = 30.0
+"""How long a server is watched before it is called slow."""
 
 _MOVED = (301, 302, 303, 307, 308)
 _ADDRESSES = 8  # of one host, at the most, are tried
@@ -162,6 +166,20 @@ class Fetcher:
         except BaseException:
             await stream.aclose()
             raise
+
+
+async def steady(chunks: AsyncGenerator[bytes], slowest: int) -> AsyncGenerator[bytes]:
+    """The same pieces, as long as `slowest` bytes a second come; FetchFailed then: a trickle would hold work up."""
+    begun, received = time.monotonic(), 0
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            received += len(chunk)
+            yield chunk
+            elapsed = time.monotonic() - begun
+            if elapsed >= WINDOW_SECONDS:
+                if received < elapsed * slowest:
+                    raise FetchFailed(f"The remote server sends fewer than {slowest} bytes a second.")
+                begun, received = time.monotonic(), 0
 
 
 def _answer(place: Place, response: httpcore.Response, asked: Mapping[str, str]) -> Answer:

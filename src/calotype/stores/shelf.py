@@ -87,9 +87,4 @@ class Shelf:
 def _made(name: str, configured: Configured, settings: Settings, fetcher: Fetcher) -> Store:
     if configured.type == "http":
         return WebStore(fetcher)
-    directory = settings.directory / name
-    if configured.directory:
-        directory = settings.directory / configured.directory
-    elif name == LOCAL:
-        directory = settings.images
-    return LocalStore(directory)
+    return LocalStore(settings.store_directory(name))

@@ -8,6 +8,10 @@ from calotype.api.image import patch, query
 from calotype.api.image.api import ImageAPI
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.images import attributes
+from calotype.images.errors import LimitExceeded
+
+MOST_ITEMS = 10_000
+MOST_ITEMS = 10_000
 
 _SENT_LINKS = frozenset(attributes.LINKS)
 
@@ -51,6 +55,10 @@ def check_new(api: ImageAPI, body: dict[str, Any]) -> None:
     for name in body:
         if name in _SENT_LINKS:
             attributes.refuse_read_only(name)
+    # Counted before they are looked at one by one, which would keep everybody else waiting.
+    tags = body.get("tags")
+    if max(len(body), len(tags) if isinstance(tags, list) else 0) > MOST_ITEMS:
+        raise LimitExceeded(f"A new image takes {MOST_ITEMS} attributes and {MOST_ITEMS} tags at the most.")
     api.validator.check_new(body)
     for name in body:
         if name not in attributes.BASE:

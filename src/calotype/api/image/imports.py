@@ -10,6 +10,10 @@ from calotype.images.errors import Invalid
 from calotype.images.imports import Wanted
 from calotype.images.tasks import Asked
 
+_MEMBERS = ("method", "stores", "all_stores", "all_stores_must_succeed")
+_METHOD_MEMBERS = ("name", "uri", "glance_region", "glance_image_id", "glance_service_interface")
+_LONGEST = 2048
+
 
 async def info(api: ImageAPI, request: Request) -> Response:
     """GET /v2/info/import"""
@@ -26,9 +30,13 @@ async def begin(api: ImageAPI, request: Request) -> Response:
 
 
 def asked(api: ImageAPI, request: Request, body: dict[str, Any]) -> Asked:
-    """Who asks for a task, and what for."""
+    """Who asks for a task, and what for; the task keeps nothing that it has no use for."""
+    body = {name: body[name] for name in _MEMBERS if name in body}
     method = body.get("method")
-    if not isinstance(method, dict) or method.get("name") != "glance-download":
+    if not isinstance(method, dict):
+        return Asked(request.caller, request.request_id, body)
+    method = body["method"] = {name: method[name] for name in _METHOD_MEMBERS if name in method}
+    if method["name"] != "glance-download":
         return Asked(request.caller, request.request_id, body)
     method.setdefault("glance_service_interface", "public")
     region = method.get("glance_region")
@@ -48,6 +56,9 @@ def _wanted(api: ImageAPI, request: Request, body: dict[str, Any]) -> Wanted:
         raise Invalid("Import request requires a 'name' field.")
     if method["name"] not in api.imports.methods:
         raise Invalid(f"Unknown import method name '{method['name']}'.")
+    for name in _METHOD_MEMBERS:
+        if len(str(method.get(name, ""))) > _LONGEST:
+            raise Invalid(f"'{name}' has {_LONGEST} characters at the most")
     for name in ("all_stores_must_succeed", "all_stores"):
         if not isinstance(body.get(name, True), bool):
             raise Invalid(f"'{name}' must be boolean value only")

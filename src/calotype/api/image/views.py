@@ -31,10 +31,11 @@ class ImageView:
         places = self._where.of(found, caller)
         if self._stores and places:
             document["stores"] = ",".join(dict.fromkeys(each.store for each in places))
-        if self._direct_url and places:
+        told = self._where.told(found, caller)
+        if self._direct_url and places and told:
             document["direct_url"] = self._where.url(places[0])
         if self._locations:
-            document["locations"] = [self.location(each) for each in places]
+            document["locations"] = [self.location(each) for each in places] if told else []
         return document
 
     def location(self, place: Location) -> dict[str, Any]:
