@@ -6,6 +6,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
 
 import click
 
@@ -22,7 +23,7 @@ from calotype.images.errors import ImageError
 from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError
 from calotype.stores.fetch import Fetcher
-from calotype.stores.shelf import Shelf
+from calotype.stores.shelf import LOCAL, Shelf
 
 FREE_BYTES = 2**30
 
@@ -50,11 +51,22 @@ def _missing(settings: Settings) -> Iterator[Finding]:
 
 def _directory(settings: Settings) -> Iterator[Finding]:
     directory = settings.directory
-    for path in (directory, settings.images, settings.images / ".partial", directory / "run"):
-        if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            yield False, f"{path} cannot be written to by this user: mend its owner or mode"
-    free = shutil.disk_usage(directory).free
-    yield free > FREE_BYTES, f"{free // 2**20} MiB free in {directory}" + ("" if free > FREE_BYTES else ": make room")
+    stores = [settings.store_directory(name) for name, each in settings.stores.items() if each.type == "file"]
+    places = [directory, settings.images, settings.images / ".partial", directory / "run", *stores]
+    if settings.cache.directory:
+        places.append(directory / settings.cache.directory)
+    for path in dict.fromkeys(places):
+        yield from _usable(path)
+    for path in dict.fromkeys((directory, *filter(Path.is_dir, stores))):
+        free = shutil.disk_usage(path).free
+        yield free > FREE_BYTES, f"{free // 2**20} MiB free in {path}" + ("" if free > FREE_BYTES else ": make room")
+
+
+def _usable(path: Path) -> Iterator[Finding]:
+    if path.exists() and not path.is_dir():
+        yield False, f"{path} is no directory: move it away"
+    elif path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        yield False, f"{path} cannot be written to: mend its owner or mode, or how it is mounted"
 
 
 def _clouds(settings: Settings) -> Iterator[Finding]:
@@ -94,25 +106,47 @@ async def _contents(settings: Settings) -> list[Finding]:
     try:
         located = await database.all(rows.LOCATED, {})
         waiting = await database.all(loose.LIST, {})
-        wrong = [image_id for image_id, locations, size in located if not await _whole(shelf, locations, size)]
+        lacking = [
+            (place, image_id)
+            for image_id, locations, size in located
+            for place in await _lacking(shelf, locations, size)
+        ]
     finally:
         await fetcher.close()
         await database.close()
+    by_store: dict[str, list[str]] = {}
+    for store, image_id in lacking:
+        by_store.setdefault(store, []).append(image_id)
     found: list[Finding] = [
-        (True, f"{len(located)} images have their data, {len(waiting)} files are being written or removed")
+        (not lacking, f"{len(located)} images have data, {len(waiting)} files are being written or removed")
     ]
-    if wrong:
-        text = f"{len(wrong)} of {len(located)} images have no data or data of another size, for example {wrong[0]}"
-        found = [(False, f"{text}: restore the files of {settings.images} from a backup, or delete these images")]
-    return found
+    return found + [(False, _lack(settings, store, images)) for store, images in by_store.items()]
 
 
-async def _whole(shelf: Shelf, locations: str, size: int) -> bool:
-    """Whether the data is as large as it should be at each location; `locations` is the column's text."""
-    try:
-        return all([await shelf[each.store].size(each.name) == size for each in rows.decode_locations(locations)])
-    except ImageError:
-        return False
+def _lack(settings: Settings, store: str, images: list[str]) -> str:
+    """What is wrong with a store that lacks data of these images, and what to do."""
+    told = (
+        f"the store {store} lacks data of {len(images)} images, or has data of another size, for example of {images[0]}"
+    )
+    if store not in settings.stores and store != LOCAL:
+        return f"{told}: it is not configured; put [stores.{store}] back"
+    if store in settings.stores and settings.stores[store].type == "http":
+        return f"{told}: the servers that it names do not answer, or have other data by now"
+    place = settings.images if store == LOCAL else settings.store_directory(store)
+    return f"{told}: is {place} mounted and the right directory? Else restore its files, or delete these images"
+
+
+async def _lacking(shelf: Shelf, locations: str, size: int) -> list[str]:
+    """The stores whose data is not as large as it should be; `locations` is the column's text."""
+    lacking = []
+    for each in rows.decode_locations(locations):
+        try:
+            whole = await shelf[each.store].size(each.name) == size
+        except ImageError:
+            whole = False
+        if not whole:
+            lacking.append(each.store)
+    return lacking
 
 
 def _listening(settings: Settings) -> Iterator[Finding]:

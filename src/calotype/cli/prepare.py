@@ -25,8 +25,13 @@ def prepare(settings: Settings, moved: bool = False) -> str | None:
     """
     _make_directory(settings)
     url = settings.database_url
-    if url.startswith("sqlite:") or schema.current(url) is None:
+    before = schema.current(url)
+    if url.startswith("sqlite:") or before is None:
         schema.upgrade(url)
+    if before not in (None, schema.current(url)):
+        click.echo(
+            f"The tables were upgraded from {before} to {schema.head()}; an older server cannot use them any more."
+        )
     schema.check(url)
     passwords, demo = asyncio.run(_bootstrap(settings))
     clouds.write(settings, passwords, moved)

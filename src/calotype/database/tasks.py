@@ -162,7 +162,7 @@ def end(lease: Lease, status: str, result: dict[str, Any] | None, message: str, 
 def cancel(task_id: str) -> Work:
     """Ask whoever runs the task to stop; Conflict if it is over or unknown."""
     if not (yield from live(task_id)):
-        raise Conflict(f"Task {task_id} is not to be done any more.")
+        raise Conflict(f"There is no task {task_id} that could be stopped: it is over, or was never there.")
     yield _set(task_id, cancelled=True)
 
 

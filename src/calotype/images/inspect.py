@@ -59,6 +59,12 @@ class Content:
             self._look(data[start : start + WINDOW])
         self._waiting = data[whole:]
 
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        for inspector in (self._raw, *self._all):
+            vars(inspector).clear()
+        self._waiting = self._head = b""
+
     def _look(self, window: bytes) -> None:
         for inspector in list(self._live):
             try:
@@ -115,6 +121,11 @@ class Inspection:
         """Look at the next block."""
         if self._content is not None:
             self._content.feed(block)
+
+    def end(self) -> None:
+        """Let go of what was looked at: the parsers refer to themselves, and hold it until somebody sweeps."""
+        if self._content is not None:
+            self._content.clear()
 
     def verdict(self) -> int | None:
         """Bytes of the disk inside, None if unknown; raises ContentRefused, LimitExceeded.

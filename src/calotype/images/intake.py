@@ -70,6 +70,8 @@ class Intake:
         except BaseException:
             await asyncio.shield(stream.cancel())
             raise
+        finally:
+            examination.end()
         return received
 
     async def keep(self, location: Location, chunks: AsyncIterator[bytes], bounds: Bounds) -> int:

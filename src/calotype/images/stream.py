@@ -58,6 +58,10 @@ class Examination:
             *([verifier.feed] if verifier else []),
         )
 
+    def end(self) -> None:
+        """Let go of what was examined."""
+        self._inspection.end()
+
     def verdict(self, size: int) -> Received:
         """What is known after the last byte; raises ContentRefused, LimitExceeded, Invalid."""
         virtual_size = self._inspection.verdict()

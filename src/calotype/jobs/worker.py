@@ -101,6 +101,7 @@ class Worker:
             log.exception("task %s is left for a later attempt", task.id)
 
     async def _attempt(self, task: Task) -> None:
+        log.info("task %s of image %s begins, attempt %d", task.id, task.image_id, task.attempts)
         kind = self._kinds[task.type]
         if task.attempts > self._settings.attempts:
             text = f"Given up after {self._settings.attempts} attempts; the last: {task.message}"

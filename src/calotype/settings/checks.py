@@ -18,6 +18,7 @@ HOST_NAME = re.compile(
 )
 """A name that nothing can take for an address: its last label is not a number."""
 
+_BOTH = {"image_conversion", "image_decompression"}
 _URLS = (
     "public_endpoint",
     "identity.public_endpoint",
@@ -47,6 +48,10 @@ def checked(settings: Settings) -> Settings:
     enabled = settings.plugins.enabled
     if twice := sorted({name for name in enabled if enabled.count(name) > 1}):
         raise SettingsError(f"plugins.enabled: {twice[0]} is named twice")
+    if enabled.index("image_conversion") < enabled.index("image_decompression") if {*enabled} >= _BOTH else False:
+        raise SettingsError(
+            "plugins.enabled: image_decompression comes before image_conversion, which reads its result"
+        )
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key go together; one of them is missing")
     _check_uris(settings.uris)
@@ -78,6 +83,8 @@ def _check_stores(settings: Settings) -> None:
                 f"stores.{name}: a name is made of letters, digits, `.`, `_` and `-`; os_glance_ is taken"
             )
     files = [name for name, each in settings.stores.items() if each.type == "file"]
+    if len(settings.stores) - len(files) > 1:
+        raise SettingsError("stores: one of the type `http` is enough; it reads every URL that [uris] allows")
     places = {settings.images.resolve(): "local"}
     for name in files:
         place = settings.store_directory(name).resolve()

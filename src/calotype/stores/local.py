@@ -38,7 +38,7 @@ class LocalStore:
 
     async def open(self) -> None:
         """Make the directories; raises StorageUnavailable."""
-        with worded():
+        with worded(place=self._directory):
             for directory in (self._directory, self._partial):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
                 _sync_directory(directory.parent)
@@ -56,7 +56,7 @@ class LocalStore:
 
     async def size(self, name: str) -> int | None:
         """Bytes of the committed data, None if there is none; raises StorageUnavailable."""
-        with worded():
+        with worded(place=self._directory):
             try:
                 return self.path(name).stat().st_size
             except FileNotFoundError:
@@ -64,9 +64,9 @@ class LocalStore:
 
     async def read(self, name: str, start: int, stop: int) -> AsyncGenerator[bytes]:
         """The bytes from `start` to before `stop`; raises StorageUnavailable, also when there are fewer."""
-        with worded():
+        with worded(place=self._directory):
             file = await asyncio.to_thread(open, self.path(name), "rb", buffering=0)
-        with file, worded():
+        with file, worded(place=self._directory):
             file.seek(start)
             while start < stop:
                 piece = await asyncio.to_thread(file.read, min(_PIECE, stop - start))
@@ -85,12 +85,12 @@ class LocalStore:
 
     async def partials(self) -> list[str]:
         """The names under which data is being written, or was when its writer died."""
-        with worded():
+        with worded(place=self._directory):
             return [path.name for path in self._partial.iterdir()]
 
     async def discard(self, name: str) -> None:
         """Remove what was written of data that was never committed; committed data stays."""
-        with worded():
+        with worded(place=self._directory):
             (self._partial / name).unlink(missing_ok=True)
 
     async def remove(self, name: str) -> None:
@@ -98,7 +98,7 @@ class LocalStore:
         await asyncio.to_thread(self._remove, name)
 
     def _remove(self, name: str) -> None:
-        with worded():
+        with worded(place=self._directory):
             for path in (self._partial / name, self._directory / name):
                 path.unlink(missing_ok=True)
 
@@ -109,19 +109,19 @@ class Writer:
     def __init__(self, partial: Path, final: Path) -> None:
         self._partial = partial
         self._final = final
-        with worded():
+        with worded(place=self._final):
             self._file = open(partial, "xb", buffering=0, opener=private)  # noqa: SIM115 - closed by commit or cancel
 
     def write(self, block: bytes) -> None:
         """Append; raises StorageFull, StorageUnavailable."""
         view = memoryview(block)
-        with worded():
+        with worded(place=self._final):
             while view:
                 view = view[self._file.write(view) :]
 
     def commit(self) -> None:
         """Make the data durable, then readable: it survives power loss once this returns."""
-        with worded():
+        with worded(place=self._final):
             os.fsync(self._file.fileno())
             self._file.close()
             os.rename(self._partial, self._final)
@@ -130,7 +130,7 @@ class Writer:
     def cancel(self) -> None:
         """Leave nothing behind; harmless after a commit that failed."""
         self._file.close()
-        with worded():
+        with worded(place=self._final):
             self._partial.unlink(missing_ok=True)
 
 
@@ -148,12 +148,12 @@ def _sync_directory(directory: Path) -> None:
 
 
 @contextmanager
-def worded(what: str = "image storage") -> Iterator[None]:
-    """Turn the operating system's errors into the domain's."""
+def worded(what: str = "image storage", place: Path | None = None) -> Iterator[None]:
+    """Turn the operating system's errors into the domain's; only the log tells the place."""
     try:
         yield
     except OSError as error:
-        log.error("%s: %s", what, error)
+        log.error("%s %s: %s", what, place or "", error)
         if error.errno in _FULL:
             raise StorageFull(f"{what.capitalize()} media is full: {error.strerror}") from error
         if error.errno in _REFUSED:

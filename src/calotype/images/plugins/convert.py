@@ -100,7 +100,8 @@ def _converted(target: Path, output_format: str, limits: Limits) -> Converted:
 def _command(source: Path, target: Path, disk_format: str, settings: Plugins, limits: Limits) -> list[str]:
     program = shutil.which(settings.qemu_img)
     if program is None:
-        raise StorageUnavailable(f"{settings.qemu_img} is not there or cannot be run")
+        log.error("%s is not there or cannot be run", settings.qemu_img)
+        raise StorageUnavailable("The program that converts images cannot be run.")
     # In options a comma ends a value, unless it is doubled. An absolute path is never read as a protocol.
     name = str(source.absolute()).replace(",", ",,")
     return [
