@@ -263,7 +263,7 @@ def test_a_file_that_is_there_already_stays(content: Path) -> None:
 
 
 def test_no_program(content: Path) -> None:
-    with pytest.raises(StorageUnavailable, match="no-such-program is not there"):
+    with pytest.raises(StorageUnavailable, match="program that converts images cannot be run"):
         run(content, "raw", output_format="qcow2", qemu_img="no-such-program")
 
 
