@@ -72,7 +72,8 @@ class Library:
 
     def visible(self, caller: Caller, image: Image, rule: str = "get_image") -> bool:
         """Whether the image exists as far as the caller can tell: who may do what `rule` guards may know of it."""
-        return sees(caller, image) and any(self._policy.allows(each, caller, image) for each in ("get_image", rule))
+        allows = self._policy.allows
+        return sees(caller, image) and (allows("get_image", caller, image) or allows(rule, caller, image))
 
     def shown(self, caller: Caller, image: Image) -> Image:
         """What of the image is the caller's to read: all images go out this way."""
