@@ -227,6 +227,7 @@ def test_too_many_of_everything(site: Site, image: str) -> None:
     tags = [f"t{number}" for number in range(5000)]
     assert check(site, "POST", "/v2/images", JSON, json.dumps({"tags": tags}).encode()) == 413
     assert check(site, "POST", "/v2/images", JSON, json.dumps({"tags": [*range(400_000)]}).encode()) == 413
+    assert check(site, "POST", "/v2/images", JSON, json.dumps({"tags": [*range(5000)]}).encode()) == 400
     changes = [{"op": "add", "path": f"/p{number}", "value": "x"} for number in range(20_000)]
     assert check(site, "PATCH", f"/v2/images/{image}", PATCH, json.dumps(changes).encode()) == 413
     for length in (256, 65_000):

@@ -203,7 +203,7 @@ def test_what_was_acknowledged_survives(start: Start, database: str) -> None:
         for writer in new:
             writer.join()
         site.server.start()
-    assert sum(len(writer.images) for writer in writers) > 10
+    assert sum(len(writer.images) for writer in writers) > 20
     for writer in writers:
         writer.verify(site)
     with site.server.client("admin") as api:
