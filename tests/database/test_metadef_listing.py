@@ -37,7 +37,7 @@ def test_pages_make_the_list(database: Database, run: Run) -> None:
     definitions = Definitions(database, Policy())
     shown, protected, visibility = (None, "Ä", "a", "Z"), (True, False), ("public", "private")
     for number, (name, kept, seen, owner) in enumerate(itertools.product(shown, protected, visibility, "pq")):
-        draft = Draft(f"n{number % 7}{number}", name, None, seen, kept, owner)  # type: ignore[arg-type]
+        draft = Draft(f"n{number % 7}{number}", name, None, seen, kept, owner)
         run(definitions.create(ADMIN, draft, []))
     for caller, key, direction in itertools.product((ADMIN, READER), SORT_KEYS.values(), ("asc", "desc")):
         page = partial(names, run, definitions, caller, key, direction)

@@ -104,7 +104,7 @@ def filler(site: Site, partial: Path) -> int:
 def test_many_clients_of_several_workers_make_one_copy(start: Start, database: str) -> None:
     site = started(start, 3, database)
     made = [image(site, SMALL), image(site, SMALL[::-1])]
-    found = together([lambda each=each: digest(site.data(each)) for each in made * 8])  # type: ignore[misc]
+    found = together([lambda each=each: digest(site.data(each)) for each in made * 8])
     assert found == [digest(SMALL), digest(SMALL[::-1])] * 8
     assert eventually(lambda: cached(site) == {*made}, 10)
     assert len(folder(site, "data")) == 2

@@ -5,7 +5,7 @@ over goes on where the last one came to. Source: image-v2 13.4 to 13.6.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Any
 
@@ -184,7 +184,7 @@ class Attempt:
                 return await self._stage(pieces(path), Bounds(None, self._job.limits.size_cap))
         return source
 
-    async def _stage(self, chunks: AsyncIterator[bytes], bounds: Bounds) -> Location:
+    async def _stage(self, chunks: AsyncGenerator[bytes], bounds: Bounds) -> Location:
         location = await self._place(self._job.shelf.default)
         try:
             size = await self._job.intake.keep(location, self._progress.counted(chunks), bounds)

@@ -1,6 +1,6 @@
 """How far a task is."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 
@@ -17,9 +17,9 @@ class Progress:
         """The next step, of `total` bytes."""
         self._step, self._done, self._total = step, 0, total
 
-    async def counted(self, chunks: AsyncGenerator[bytes] | AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    async def counted(self, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
         """The same pieces, each counted as it passes."""
-        async with aclosing(chunks) as pieces:  # type: ignore[type-var]
+        async with aclosing(chunks) as pieces:
             async for piece in pieces:
                 self._done += len(piece)
                 yield piece

@@ -1,7 +1,7 @@
 """Where imported data comes from, when it is not staged: a URL, or an image of another Glance (image-v2 13.4)."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ class Remote(NamedTuple):
     """Data to be read once. `size` is None if it is not told; `attributes` are those that the image takes over."""
 
     size: int | None
-    chunks: Callable[[], AsyncIterator[bytes]]
+    chunks: Callable[[], AsyncGenerator[bytes]]
     attributes: dict[str, Any]
 
 

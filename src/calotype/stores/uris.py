@@ -6,7 +6,7 @@ A URL is taken apart once, here, and read by these very parts, so that nobody el
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -168,8 +168,8 @@ class UriFilter:
         return found
 
 
-def _barred(value: object, allowed: object, disallowed: object) -> bool:
-    return value not in allowed if allowed else value in disallowed  # type: ignore[operator]
+def _barred(value: object, allowed: Collection[object], disallowed: Collection[object]) -> bool:
+    return value not in allowed if allowed else value in disallowed
 
 
 def _entry(host: str) -> str:

@@ -52,6 +52,7 @@ def _operation(change: Any, kind: str, validator: ImageValidator) -> Operation:
         validator.check({name: [value] if len(tokens) > 1 else value})
     if op == "add" and name not in attributes.BASE:
         attributes.refuse_long_name(name)
+    # `op` is one of the three words by now, which its type does not tell.
     return Operation(op, name, value, strict_add=kind == V20, place="/".join(tokens[1:]))  # type: ignore[arg-type]
 
 

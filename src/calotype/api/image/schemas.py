@@ -203,6 +203,7 @@ def _distinct(
             yield jsonschema.ValidationError("the items are not all different")
 
 
+# The library leaves this function without types.
 _Validator: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator, {"uniqueItems": _distinct}
 )

@@ -38,6 +38,8 @@ _MAGIC = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
 }
+# Whatever the decompressors of the standard library raise of bad data; zipfile has NotImplementedError for methods
+# that it does not know.
 _BROKEN = (
     *(EOFError, MemoryError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError),
     *(lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error, zstd.ZstdError),
