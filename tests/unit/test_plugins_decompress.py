@@ -145,6 +145,15 @@ def test_archives_that_are_no_single_file(tmp_path: Path) -> None:
     assert run(tmp_path, zipped(DATA, zipfile.ZIP_STORED, ("../../etc/shadow",))) == DATA
 
 
+def test_an_archive_that_names_a_place_before_its_beginning_is_refused(tmp_path: Path) -> None:
+    packed = bytearray(zipped(b"a"))
+    # The last record tells that the directory lies later than it does: its file is before the beginning.
+    place = packed.rindex(b"PK\5\6") + 16
+    packed[place : place + 4] = struct.pack("<I", len(packed))
+    with pytest.raises(Invalid, match="The zip data cannot be decompressed"):
+        run(tmp_path, bytes(packed))
+
+
 def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     packed = bytearray(zipped(DATA))
     packed[6] |= 1

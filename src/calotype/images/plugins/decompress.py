@@ -165,6 +165,12 @@ class _Sober(io.FileIO):
             raise zipfile.BadZipFile("its directory is too long")
         return super().read(size) or b""
 
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As a file's, but BadZipFile for a place before the beginning: the archive names it, not the medium."""
+        if whence == 0 and offset < 0:
+            raise zipfile.BadZipFile("it names a place before its beginning")
+        return super().seek(offset, whence)
+
 
 def _zip(file: BinaryIO) -> Iterator[bytes]:
     with _Sober(file.fileno(), closefd=False) as raw, zipfile.ZipFile(raw) as archive:
