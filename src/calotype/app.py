@@ -55,6 +55,8 @@ from calotype.telemetry.callers import DeprecatedCalls
 from calotype.telemetry.log import RequestLog
 
 RETRY_SECONDS = 0.5
+SETTLE_SECONDS = 5.0
+"""How long the end waits for requests that the server broke off."""
 
 log = logging.getLogger("calotype")
 
@@ -231,16 +233,22 @@ class RequestLine:
 
 
 class Lifespan:
-    """Opens the parts in order at start-up and closes them in reverse at the end."""
+    """Opens the parts in order at start-up and closes them in reverse at the end, after the last request's."""
 
     def __init__(self, app: ASGIApp, parts: list[Part]) -> None:
         self._app = app
         self._parts = parts
+        self._under_way: set[asyncio.Task[None] | None] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the server's lifespan messages; everything else goes on."""
         if scope["type"] == "http":
-            await self._app(scope, receive, send)
+            task = asyncio.current_task()
+            self._under_way.add(task)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._under_way.discard(task)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -257,12 +265,18 @@ class Lifespan:
         else:
             await send({"type": "lifespan.startup.complete"})
             await receive()
+            await self._settle()
         for part in reversed(opened):
             try:
                 await part.close()
             except Exception:
                 log.exception("a part of the service could not be closed")
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _settle(self) -> None:
+        """uvicorn cancels what overstays and does not wait for it, but an upload that is broken off clears up."""
+        if tasks := [task for task in self._under_way if task]:
+            await asyncio.wait(tasks, timeout=SETTLE_SECONDS)
 
 
 async def _open(part: Part) -> None:

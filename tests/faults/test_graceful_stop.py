@@ -59,6 +59,8 @@ def test_a_stalled_upload_does_not_keep_the_server_from_ending(start: Start, lan
         end(site)
         assert site.server.wait(10) is not None
         assert time.monotonic() - started < 8
+    # uvicorn breaks it off, and it clears up; Granian kills the worker, and the next start does.
+    assert lane == "granian" or site.files() == set()
     site.server.start()
     assert site.show(image)["status"] == "queued"
     assert site.files() == set()
