@@ -79,6 +79,7 @@ def test_one_wrong_file_and_nothing_is_loaded(do: Do, tmp_path: Path) -> None:
         refused = do("load", tmp_path)
         assert (refused.exit_code, f"Error: {wrong}: " in refused.output) == (1, True)
         assert complaint in refused.output
+        assert len(refused.output.splitlines()) == 1
         wrong.unlink()
     assert do("load", tmp_path / "absent.json").exit_code == 2
     assert told(do("list", "--format", "json")) == []

@@ -18,6 +18,8 @@ from calotype.settings import SettingsError, load
         ),
         ('[stores.web]\ntype = "http"', "stores: one of them has to be of the type `file`"),
         ("[stores.os_glance_x]", "stores.os_glance_x: a name is made of"),
+        ('[stores.one]\n[stores.two]\ntype = "tape"', "settings: stores.two: Invalid enum value 'tape'"),
+        ("[stores.one]\n[stores.two]\nwieght = 1", "settings: stores.two: .* unknown field `wieght`"),
         ('[stores."a,b"]', "stores.a,b: a name is made of"),
         ('[image]\ndefault_store = "two"\n[stores.one]', "image.default_store: 'two' is not one of the `file` stores"),
     ],

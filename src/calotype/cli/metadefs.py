@@ -78,4 +78,5 @@ def _read(file: Path) -> tuple[Draft, list[Part]]:
     except BadBody:
         raise click.ClickException(f"{file}: this is not JSON in UTF-8.") from None
     except ImageError as error:
-        raise click.ClickException(f"{file}: {error}") from None
+        # What follows the first line is the schema, whole.
+        raise click.ClickException(f"{file}: {str(error).splitlines()[0]}") from None

@@ -6,7 +6,7 @@ A variable is named after its place in the tree: `compute.link_prefix` is `CALOT
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -25,8 +25,20 @@ def load(path: str | None = None, environment: Mapping[str, str] = {}, flags: Ma
     try:
         settings = msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"settings: {error}") from None
+        raise SettingsError(f"settings: {_told(tree, error)}") from None
     return checked(settings)
+
+
+def _told(tree: dict[str, Any], error: msgspec.ValidationError) -> str:
+    """What is wrong and where; msgspec does not say which of the tables that an operator names, like [stores.NAME]."""
+    for field in msgspec.structs.fields(Settings):
+        if get_origin(field.type) is dict and isinstance(tree.get(field.name), dict):
+            for name, table in tree[field.name].items():
+                try:
+                    msgspec.convert(table, get_args(field.type)[1], strict=False)
+                except msgspec.ValidationError as found:
+                    return f"{field.name}.{name}: {found}"
+    return str(error)
 
 
 def _read(path: str) -> dict[str, Any]:
