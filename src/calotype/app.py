@@ -11,11 +11,12 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from calotype.access import protections
+from calotype.access import policy_files, protections
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
+from calotype.access.policy_files import PolicyWatch
 from calotype.access.tokens import Tokens
 from calotype.api.compute.routes import ComputeAPI
 from calotype.api.health import Health
@@ -99,7 +100,7 @@ def assemble(settings: Settings) -> Parts:
     fetcher = Fetcher(settings.uris)
     shelf = Shelf(settings, fetcher)
     holder = Holder(database, settings.directory)
-    policy = Policy()
+    policy = policy_files.load(settings.policy)
     intake = Intake(database, shelf)
     quotas = Quotas(database, settings)
     schema = schema_properties.load(settings.image)
@@ -155,9 +156,10 @@ def build(settings: Settings) -> ASGIApp:
     assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
     keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
+    watch = PolicyWatch(settings.policy, parts.policy)
     deprecated = DeprecatedCalls()
 
-    compute = ComputeAPI(settings, tokens, parts.library, deprecated)
+    compute = ComputeAPI(settings, tokens, parts.policy, parts.library, deprecated)
     image = ImageApp(ImageAPI(settings, tokens, parts))
     identity = IdentityAPI(settings, tokens, accounts, assignments)
     health = Health()
@@ -165,7 +167,7 @@ def build(settings: Settings) -> ASGIApp:
     app: ASGIApp = Mounts(compute, image, identity, health)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
-    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, keeper, deprecated])
+    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, keeper, watch, deprecated])
 
 
 class Part(Protocol):

@@ -15,8 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from calotype.access import protections
-from calotype.access.policy import Policy
+from calotype.access import policy_files, protections
 from calotype.images import schema_properties
 from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError
@@ -80,7 +79,7 @@ def check(settings: Settings) -> None:
     """
     ready.check(settings)
     _check_stores(settings)
-    protections.load(settings.image, Policy())
+    protections.load(settings.image, policy_files.load(settings.policy))
     schema_properties.load(settings.image)
     if settings.tls.certificate:
         try:

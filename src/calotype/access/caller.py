@@ -9,22 +9,26 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     `roles` are lower-case names with the implied ones included. `expires_at` is in microseconds since 1970.
     `service_roles` are those of the service whose token came beside (X-Service-Token).
     A token has at most one scope: a project, a domain, or the system. `service` is set when a trusted service passes
-    the call on (as the Compute API does), which lifts the demand for a project.
+    the call on (as the Compute API does), which lifts the demand for a project. `administers` is what the operator's
+    rules make of the caller, None if they leave it to the role.
     """
 
     user_id: str
+    user_domain_id: str | None = None
     project_id: str | None = None
+    project_domain_id: str | None = None
     domain_id: str | None = None
     system: bool = False
     service: bool = False
     roles: frozenset[str] = frozenset()
     service_roles: frozenset[str] = frozenset()
     expires_at: int = 0
+    administers: bool | None = None
 
     @property
     def is_admin(self) -> bool:
-        """Whether the caller holds the admin role."""
-        return "admin" in self.roles
+        """Whether the caller is an administrator of the cloud: by default, holds the admin role."""
+        return "admin" in self.roles if self.administers is None else self.administers
 
     @property
     def speaks_for_a_service(self) -> bool:

@@ -21,6 +21,7 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from calotype.access.caller import NOBODY, Caller
+from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
 from calotype.settings import Settings
 
@@ -249,11 +250,14 @@ def identity_url(settings: Settings, request: Request) -> str:
     return settings.identity_url or base + ("/identity/v3" if request.prefix else "/v3")
 
 
-async def authenticated(tokens: Tokens, request: Request) -> Caller | None:
+async def authenticated(tokens: Tokens, policy: Policy, request: Request) -> Caller | None:
     """Who asks, with the roles of the service token that comes along; None if one of the tokens is not valid."""
     caller = await tokens.caller(request.token)
+    if caller is None:
+        return None
+    caller = policy.judged(caller)
     service = request.field(b"x-service-token")
-    if caller is None or service is None:
+    if service is None:
         return caller
     helper = await tokens.caller(service.strip())
     return None if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)

@@ -8,6 +8,7 @@ from calotype.cli.doctor import doctor
 from calotype.cli.domain import domain
 from calotype.cli.image import image
 from calotype.cli.metadefs import metadefs
+from calotype.cli.policy import policy
 from calotype.cli.project import project
 from calotype.cli.role import role
 from calotype.cli.serve import init, serve
@@ -23,5 +24,5 @@ def main() -> None:
     """Calotype: the OpenStack image service in one process."""
 
 
-for command in (serve, init, db, domain, project, user, role, token, image, task, metadefs, settings, doctor):
+for command in (serve, init, db, domain, project, user, role, token, image, task, metadefs, policy, settings, doctor):
     main.add_command(command)

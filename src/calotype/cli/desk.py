@@ -6,9 +6,8 @@ they change within a second.
 
 import asyncio
 import functools
-import json
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple
 
 import click
@@ -18,11 +17,10 @@ from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
 from calotype.cli.common import prepared, with_settings
+from calotype.cli.output import FORMAT, Rows, printed
 from calotype.database.connect import connect
 from calotype.database.engine import Database
 from calotype.settings import Settings
-
-Rows = Sequence[dict[str, Any]]
 
 
 class Desk(NamedTuple):
@@ -38,9 +36,6 @@ class Desk(NamedTuple):
 Command = Callable[..., Awaitable[Rows | dict[str, Any] | str | None]]
 """Answers the rows of a table, one thing, one text, or nothing."""
 
-_FORMAT = click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Output."
-)
 _PASSWORD = (
     click.option("--password-stdin", is_flag=True, help="Read the password from standard input."),
     click.option("--generate-password", is_flag=True, help="Make a password up and print it."),
@@ -65,9 +60,9 @@ def _callback(command: Command, opened: Callable[..., Coroutine[Any, Any, Any]])
         except UnicodeEncodeError:
             raise click.ClickException("An argument is not valid UTF-8.") from None
         if result is not None:
-            click.echo(_json(result) if form == "json" else _plain(result))
+            click.echo(printed(result, form))
 
-    return with_settings(_FORMAT(run))
+    return with_settings(FORMAT(run))
 
 
 def with_password(command: Command) -> Command:
@@ -118,33 +113,3 @@ def _with_options(function: Any, options: tuple[Callable[[Any], Any], ...]) -> A
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def _json(result: Any) -> str:
-    return json.dumps(result, indent=2, ensure_ascii=False)
-
-
-def _plain(result: Any) -> str:
-    if isinstance(result, str):
-        return result
-    if isinstance(result, dict):
-        return _table([(name, _cell(value)) for name, value in result.items()])
-    if not result:
-        return "Nothing found."
-    return _table([tuple(result[0]), *(tuple(_cell(value) for value in row.values()) for row in result)])
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(_cell, value)) or "-"
-    # A name must not draw a table of its own.
-    text = "".join(character if character.isprintable() else "?" for character in str(value))
-    return "-" if value is None or not text else text

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import click
 
-from calotype.access import protections
-from calotype.access.policy import Policy
+from calotype.access import policy_files, protections
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
 from calotype.database import images as rows
@@ -178,7 +177,11 @@ def _tls(settings: Settings) -> Iterator[Finding]:
 
 def _property_files(settings: Settings) -> Iterator[Finding]:
     looks: list[tuple[str, Callable[[], object]]] = [
-        (settings.image.property_protection_file, lambda: protections.load(settings.image, Policy())),
+        (settings.policy.file, lambda: policy_files.load(settings.policy)),
+        (
+            settings.image.property_protection_file,
+            lambda: protections.load(settings.image, policy_files.load(settings.policy)),
+        ),
         (settings.image.schema_file, lambda: schema_properties.load(settings.image)),
     ]
     for path, look in looks:

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from calotype.access.model import Domain
-from calotype.cli.desk import Desk, Rows, operator
+from calotype.cli.desk import Desk, operator
+from calotype.cli.output import Rows
 
 
 @click.group()

@@ -7,7 +7,8 @@ import click
 
 from calotype.api.image.metadefs import bodies
 from calotype.api.wire import BadBody, decode
-from calotype.cli.desk import Rows, on_database
+from calotype.cli.desk import on_database
+from calotype.cli.output import Rows
 from calotype.database.engine import Database
 from calotype.images.errors import ImageError
 from calotype.metadefs import loading

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from calotype.access.model import SYSTEM, Scope
-from calotype.cli.desk import Command, Desk, Rows, operator
+from calotype.cli.desk import Command, Desk, operator
+from calotype.cli.output import Rows
 
 
 @click.group()

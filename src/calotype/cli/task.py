@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from calotype.cli.desk import Desk, Rows, operator
+from calotype.cli.desk import Desk, operator
+from calotype.cli.output import Rows
 from calotype.database import tasks
 from calotype.images.errors import Conflict
 from calotype.images.model import Task

@@ -7,7 +7,8 @@ import click
 from calotype.access.accounts import DEFAULT_DOMAIN
 from calotype.access.model import Assignment, AssignmentQuery, Scope, User
 from calotype.cli import clouds
-from calotype.cli.desk import Desk, Rows, operator, with_password
+from calotype.cli.desk import Desk, operator, with_password
+from calotype.cli.output import Rows
 
 
 @click.group()

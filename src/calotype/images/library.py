@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from calotype.access.caller import Caller
+from calotype.access.facts import OWN, Target
 from calotype.access.policy import Policy
 from calotype.access.protections import Protections, completed
 from calotype.database import images as rows
@@ -79,17 +80,17 @@ class Library:
         """What of the image is the caller's to read: all images go out this way."""
         return image if self.protections is None else self.protections.shown(caller, image)
 
-    def authorize(self, rule: str, caller: Caller, image: Image | None = None) -> None:
+    def authorize(self, rule: str, caller: Caller, image: Target = None) -> None:
         """Raise NotAuthorized unless the rule lets the caller."""
         if not self._policy.allows(rule, caller, image):
             raise NotAuthorized(rule)
 
     async def find(self, caller: Caller, listing: Listing, marker: str | None = None) -> list[Image]:
-        """The images of a list, after the image whose id is `marker`. At most two statements.
+        """The images of a list, after the image whose id is `marker`. At most two statements by Glance's own rules.
 
         `listing.admin` and `listing.project` are filled in here. Raises NotAuthorized, Invalid for a bad marker.
         """
-        self.authorize("get_images", caller)
+        self.authorize("get_images", caller, OWN)
         if len(listing.filters) > MAX_CONDITIONS:
             raise Invalid(f"A list takes {MAX_CONDITIONS} filters at the most, this one has {len(listing.filters)}.")
         listing.admin, listing.project = caller.is_admin, caller.project_id
@@ -97,8 +98,21 @@ class Library:
             listing.marker = await self._marker(caller, marker)
         if listing.limit == 0 or any(self._fits_nothing(caller, each) for each in listing.filters):
             return []
-        statement, params = lists.statement(listing)
-        return [self.shown(caller, rows.image(row)) for row in await self._database.all(statement, params)]
+        found = await (self._narrowed(caller, listing) if self._policy.narrows_lists else self._listed(listing))
+        return [self.shown(caller, image) for image in found]
+
+    async def _listed(self, listing: Listing) -> list[Image]:
+        return [rows.image(row) for row in await self._database.all(*lists.statement(listing))]
+
+    async def _narrowed(self, caller: Caller, listing: Listing) -> list[Image]:
+        """A page of what the operator's rule lets the caller see: what it leaves out does not shorten the page."""
+        kept: list[Image] = []
+        while True:
+            found = await self._listed(listing)
+            kept += [image for image in found if self._policy.allows("get_image", caller, image)]
+            if listing.limit is None or len(found) < listing.limit or len(kept) >= listing.limit:
+                return kept[: listing.limit]
+            listing.marker = found[-1]
 
     def _fits_nothing(self, caller: Caller, each: Filter) -> bool:
         """Whether no image fits the filter: for the caller, none has a property that the caller may not read."""

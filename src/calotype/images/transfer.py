@@ -154,7 +154,9 @@ class Transfer:
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         self._library.authorize("download_image", caller, image)
-        self._check_preference(prefer or [])
+        if prefer:
+            self._library.authorize("download_from_store", caller, image)
+            self._check_preference(prefer)
         if not image.locations or image.status not in ("active", "deactivated"):
             return image, None
         if self._cache is not None and whole and (copy := self._cache.find(image)) is not None:
@@ -170,7 +172,7 @@ class Transfer:
 
     def _check_preference(self, prefer: list[str]) -> None:
         """Invalid unless all of them can be preferred."""
-        if prefer and not self._shelf.named:
+        if not self._shelf.named:
             raise Invalid("Store selection for download is not available when multiple backends are not enabled.")
         for name in prefer:
             if name not in self._shelf:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from calotype.access.caller import Caller
+from calotype.access.facts import OWN, Own
 from calotype.access.policy import Policy
 from calotype.database import metadef_listing as lists
 from calotype.database import metadefs as rows
@@ -41,7 +42,7 @@ class Definitions:
 
     async def resource_types(self, caller: Caller) -> list[Type]:
         """Everything that properties can be set on. One statement."""
-        self._authorize("list_metadef_resource_types", caller)
+        self._authorize("list_metadef_resource_types", caller, OWN)
         return [rows.resource_type(row) for row in await self._database.all(rows.TYPES, {})]
 
     async def find(self, caller: Caller, listing: Listing, marker: str | None = None) -> Page:
@@ -49,8 +50,8 @@ class Definitions:
 
         `listing.admin` and `listing.project` are filled in here. Raises NotAuthorized, NotFound for a bad marker.
         """
-        self._authorize("get_metadef_namespaces", caller)
-        self._authorize("list_metadef_resource_types", caller)
+        self._authorize("get_metadef_namespaces", caller, OWN)
+        self._authorize("list_metadef_resource_types", caller, OWN)
         listing.admin, listing.project = caller.is_admin, caller.project_id
         if marker:
             listing.marker = await self._seen(caller, marker, _ABSENT)
@@ -209,7 +210,7 @@ class Definitions:
             raise NotFound(_NOT_THERE.format(namespace=found.name))
         self._authorize(rule, caller, found)
 
-    def _authorize(self, rule: str, caller: Caller, found: Namespace | None = None) -> None:
+    def _authorize(self, rule: str, caller: Caller, found: Namespace | Own) -> None:
         if not self._policy.allows(rule, caller, found):
             raise NotAuthorized(rule)
 

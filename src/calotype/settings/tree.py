@@ -269,6 +269,15 @@ class Identity(Section, frozen=True):
     """Passes of one Argon2id hash."""
 
 
+class Policy(Section, frozen=True):
+    """Who may do what with images: rules that differ from Glance's defaults, in oslo.policy's language."""
+
+    file: str = ""
+    """policy.yaml: rules by name. `calotype policy sample` prints one with every rule and its default."""
+    directory: str = ""
+    """Directory of more such files, read after it in the order of their names; a later one wins."""
+
+
 class Uris(Section, frozen=True):
     """Which URLs may be read for users (spec: image-v2 13.3); a disallowed list counts if the allowed one is empty."""
 
@@ -354,6 +363,7 @@ class Settings(Section, frozen=True):
     quota: Quota = Quota()
     keystone: Keystone = Keystone()
     identity: Identity = Identity()
+    policy: Policy = Policy()
     uris: Uris = Uris()
     log: Log = Log()
     tls: Tls = Tls()

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
 from calotype.api.compute import content, faults
 from calotype.api.compute.discovery import Discovery
@@ -61,9 +62,12 @@ def _calls(images: Images, metadata: Metadata) -> Routes:
 class ComputeAPI:
     """The ASGI application."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, library: Library, deprecated: DeprecatedCalls) -> None:
+    def __init__(
+        self, settings: Settings, tokens: Tokens, policy: Policy, library: Library, deprecated: DeprecatedCalls
+    ) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._policy = policy
         self._deprecated = deprecated
         self._routes = _calls(Images(library, settings.compute), Metadata(library, settings))
         self._linker = Linker(settings)
@@ -127,7 +131,7 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            caller = await authenticated(self._tokens, request)
+            caller = await authenticated(self._tokens, self._policy, request)
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
         if caller is None:

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from calotype.access import tokens as access
+from calotype.access.policy import Policy
 from calotype.api.image.discovery import Versions
 from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
@@ -24,6 +25,8 @@ from calotype.settings import Settings
 class Verbs(Protocol):
     """The parts of the domain that the handlers call."""
 
+    @property
+    def policy(self) -> Policy: ...
     @property
     def library(self) -> Library: ...
     @property
@@ -50,6 +53,7 @@ class ImageAPI:
     def __init__(self, settings: Settings, tokens: access.Tokens, verbs: Verbs) -> None:
         self.settings = settings
         self.tokens = tokens
+        self.policy = verbs.policy
         self.library = verbs.library
         self.sharing = verbs.sharing
         self.transfer = verbs.transfer

@@ -1,0 +1,103 @@
+"""What policy rules may read of a caller and of what the call is about (spec: image-v2 3.2), by Glance's names."""
+
+from collections.abc import Callable, Hashable
+from operator import attrgetter
+from typing import Any
+
+from calotype.access.caller import Caller
+from calotype.images.model import Image
+from calotype.metadefs.model import Namespace
+
+
+class Own:
+    """What the caller's project has, or would have, as the target of a call."""
+
+
+OWN = Own()
+Target = Image | Namespace | Own | None
+"""None: the call is about no object."""
+OfCaller = Callable[[Caller], Hashable]
+OfTarget = Callable[[Caller, Any], Hashable]
+
+ABSENT = object()
+"""Instead of a value that is not there."""
+
+_CALLER: dict[str, OfCaller] = {
+    "user_id": attrgetter("user_id"),
+    "user_domain_id": attrgetter("user_domain_id"),
+    "project_id": attrgetter("project_id"),
+    "project_domain_id": attrgetter("project_domain_id"),
+    "domain_id": attrgetter("domain_id"),
+    "roles": attrgetter("roles"),
+    "service_roles": attrgetter("service_roles"),
+    "system_scope": lambda caller: "all" if caller.system else None,
+    "is_admin_project": lambda _: True,
+}
+_IMAGE: dict[str, OfTarget] = {
+    "project_id": lambda _, image: _owner(image),
+    "owner": lambda _, image: _owner(image),
+    "member_id": lambda caller, image: _lent(caller, image),
+    "member": lambda caller, image: _lent(caller, image),
+    "visibility": lambda _, image: image.visibility,
+    "image_id": lambda _, image: image.id,
+    "id": lambda _, image: image.id,
+    "name": lambda _, image: image.name,
+    "status": lambda _, image: image.status,
+    "protected": lambda _, image: image.protected,
+    "os_hidden": lambda _, image: image.os_hidden,
+    "min_disk": lambda _, image: image.min_disk,
+    "min_ram": lambda _, image: image.min_ram,
+    "disk_format": lambda _, image: image.disk_format,
+    "container_format": lambda _, image: image.container_format,
+    "size": lambda _, image: image.size,
+    "virtual_size": lambda _, image: image.virtual_size,
+    "checksum": lambda _, image: image.checksum,
+    "os_hash_algo": lambda _, image: image.os_hash_algo,
+    "os_hash_value": lambda _, image: image.os_hash_value,
+    "tags": lambda _, image: tuple(image.tags),
+}
+_NAMESPACE: dict[str, OfTarget] = {
+    "project_id": lambda _, namespace: namespace.owner,
+    "visibility": lambda _, namespace: namespace.visibility,
+}
+_OWN: dict[str, OfTarget] = {
+    "project_id": lambda caller, _: caller.project_id,
+    "owner": lambda caller, _: caller.project_id,
+    "visibility": lambda *_: "private",
+}
+
+
+def of_caller(name: str) -> OfCaller:
+    """How a fact of the caller is read."""
+    return _CALLER.get(name, lambda _: ABSENT)
+
+
+def of_image(name: str) -> OfTarget:
+    """How a fact of an image is read; names of other things than its attributes are additional properties."""
+    return _IMAGE.get(name, lambda _, image: image.properties.get(name, ABSENT))
+
+
+def of_namespace(name: str) -> OfTarget:
+    """How a fact of a namespace of metadata definitions is read."""
+    return _NAMESPACE.get(name, of_nothing(name))
+
+
+def of_own(name: str) -> OfTarget:
+    """How a fact of what the caller's project has is read."""
+    return _OWN.get(name, of_nothing(name))
+
+
+def of_nothing(_: str) -> OfTarget:
+    """How a fact is read when the call is about no object."""
+    return lambda *_: ABSENT
+
+
+def _owner(image: Image) -> Hashable:
+    """Absent rather than none: who asks without a project, as services do, owns nothing."""
+    return ABSENT if image.owner is None else image.owner
+
+
+def _lent(caller: Caller, image: Image) -> Hashable:
+    """The caller's project, if the image is another's and shared with it."""
+    shared = image.visibility == "shared" and image.share is not None and image.owner != caller.project_id
+    return caller.project_id if shared else ABSENT

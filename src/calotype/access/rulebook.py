@@ -1,0 +1,133 @@
+"""The rules in force: the defaults, and what the operator's files say instead, in oslo.policy's language."""
+
+import ast
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from oslo_config.cfg import ConfigOpts
+from oslo_policy import _checks as checks
+from oslo_policy.policy import Enforcer, Rules
+
+from calotype.access.rules import DEFAULTS
+
+_ELSE = "default"
+"""The rule that stands in for those that are named and not there."""
+_WITHOUT_PARTS = (checks.TrueCheck, checks.FalseCheck)
+_LEAVES = (checks.RoleCheck, checks.GenericCheck)
+_RIGHT = re.compile(r"(?:[^%]|%%|%\([^)]+\)s)*")
+_PLACE = re.compile(r"%\(([^)]+)\)s")
+
+# What it says of a rule that it does not understand comes as BadRules.
+logging.getLogger("oslo_policy._parser").disabled = True
+
+
+class BadRules(Exception):
+    """Rules that cannot be used; the text says which and why."""
+
+
+class Reads(NamedTuple):
+    """The names of what a rule reads of the caller, and of the target."""
+
+    caller: frozenset[str]
+    target: frozenset[str]
+
+
+class Rulebook:
+    """Rules by name. Raises BadRules for what oslo.policy could not decide, or only by asking another service."""
+
+    def __init__(self, changed: Mapping[str, str] = {}) -> None:
+        self.texts = {**DEFAULTS, **changed}
+        self._rules = Rules({name: _parsed(name, text) for name, text in self.texts.items()}, _ELSE)
+        self._reads = {name: self._read_by(name) for name in self._rules}
+        conf = ConfigOpts()
+        conf([], project="calotype", default_config_files=[], default_config_dirs=[])
+        self._enforcer = Enforcer(conf, rules=self._rules, default_rule=_ELSE, use_conf=False)
+
+    def decide(self, rule: str, caller: dict[str, Any], target: Mapping[str, Any]) -> bool:
+        """oslo.policy's decision; what a rule reads and is not there fits nothing."""
+        return bool(self._enforcer.enforce(rule, target, caller))
+
+    def reads(self, rule: str) -> Reads:
+        """What the rule reads, also through the rules that it names."""
+        return self._reads[rule]
+
+    def same(self, rule: str) -> bool:
+        """Whether the rule means what it means by default."""
+        return all(self.texts[each] == DEFAULTS.get(each) for each in self._closure(rule, ()))
+
+    def undefined(self) -> list[tuple[str, str]]:
+        """Each rule that names one that is not there, and the name: `default` stands in."""
+        return [
+            (name, leaf.match)
+            for name, check in self._rules.items()
+            for leaf in _leaves(check)
+            if isinstance(leaf, checks.RuleCheck) and leaf.match not in self._rules
+        ]
+
+    def _closure(self, rule: str, on_the_way: tuple[str, ...]) -> set[str]:
+        """The rule and all that it names, directly or not."""
+        if rule in on_the_way:
+            raise BadRules(f"{rule}: it names itself: {' -> '.join((*on_the_way, rule))}")
+        name = rule if rule in self._rules else _ELSE
+        found = {name}
+        for leaf in _leaves(self._rules[name]):
+            if isinstance(leaf, checks.RuleCheck):
+                found |= self._closure(leaf.match, (*on_the_way, rule))
+        return found
+
+    def _read_by(self, rule: str) -> Reads:
+        leaves = [
+            (name, leaf)
+            for name in self._closure(rule, ())
+            for leaf in _leaves(self._rules[name])
+            if isinstance(leaf, _LEAVES)
+        ]
+        return Reads(
+            frozenset(fact for name, leaf in leaves for fact in _of_caller(name, leaf)),
+            frozenset(fact for name, leaf in leaves for fact in _of_target(name, leaf)),
+        )
+
+
+def _parsed(name: str, text: str) -> checks.BaseCheck:
+    check = Rules.from_dict({name: text})[name]
+    for leaf in _leaves(check):
+        if not isinstance(leaf, (*_WITHOUT_PARTS, *_LEAVES, checks.RuleCheck)):
+            raise BadRules(f"{name}: `{leaf}` cannot be decided here: it asks another service")
+        if isinstance(leaf, checks.FalseCheck) and "!" not in text:
+            # What oslo.policy does not understand it refuses to everybody, and says so in its log alone.
+            raise BadRules(f"{name}: not understood: {text!r}")
+    return check
+
+
+def _leaves(check: checks.BaseCheck) -> Iterator[checks.BaseCheck]:
+    """The checks of a tree that are not made of others."""
+    match check:
+        case checks.AndCheck() | checks.OrCheck():
+            for part in check.rules:
+                yield from _leaves(part)
+        case checks.NotCheck():
+            yield from _leaves(check.rule)
+        case _:
+            yield check
+
+
+def _of_target(name: str, leaf: checks.Check) -> list[str]:
+    """What stands as %(NAME)s on the right."""
+    if _RIGHT.fullmatch(leaf.match) is None:
+        raise BadRules(f"{name}: `{leaf}`: only %(NAME)s can stand for a value")
+    return _PLACE.findall(leaf.match)
+
+
+def _of_caller(name: str, leaf: checks.Check) -> list[str]:
+    """What stands on the left, unless it is a literal as 'public' or True."""
+    if isinstance(leaf, checks.RoleCheck):
+        return ["roles"]
+    try:
+        ast.literal_eval(leaf.kind)
+    except ValueError:
+        return [leaf.kind.partition(".")[0]]
+    except (SyntaxError, TypeError, RecursionError, MemoryError):
+        raise BadRules(f"{name}: `{leaf}`: {leaf.kind!r} is neither a name nor a literal") from None
+    return []

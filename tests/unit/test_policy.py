@@ -1,0 +1,195 @@
+"""Policy rules: the decisions that are kept are oslo.policy's own, and what cannot be decided is refused at once."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oslo_config.cfg import ConfigOpts
+from oslo_policy.policy import Enforcer, Rules
+
+from calotype.access.caller import Caller
+from calotype.access.facts import OWN, Target
+from calotype.access.policy import Policy
+from calotype.access.rulebook import BadRules, Rulebook
+from calotype.access.rules import DEFAULTS
+from calotype.images.model import Image
+from calotype.metadefs.model import Namespace
+from tests.support.catalogue import an_image
+
+PROJECTS = st.sampled_from(["mine", "yours", "None"])
+ROLES = st.frozensets(st.sampled_from(["admin", "member", "reader", "service", "auditor"]))
+CALLERS = st.builds(
+    Caller,
+    user_id=st.sampled_from(["me", "you"]),
+    user_domain_id=st.sampled_from([None, "default", "other"]),
+    project_id=PROJECTS,
+    project_domain_id=st.sampled_from([None, "default"]),
+    roles=ROLES,
+    service_roles=ROLES,
+)
+IMAGES = st.builds(
+    an_image,
+    owner=st.one_of(st.none(), PROJECTS),
+    visibility=st.sampled_from(["private", "shared", "community", "public"]),
+    status=st.sampled_from(["queued", "active"]),
+    protected=st.booleans(),
+    share=st.sampled_from([None, "accepted", "pending"]),
+    tags=st.lists(st.sampled_from(["a", "b"]), unique=True),
+    properties=st.dictionaries(st.sampled_from(["team", "reader"]), st.sampled_from(["red", "me", None])),
+)
+NAMESPACES = st.builds(
+    Namespace,
+    id=st.just("1"), name=st.just("n"), display_name=st.none(), description=st.none(), protected=st.booleans(),
+    visibility=st.sampled_from(["private", "public"]), owner=PROJECTS, created_at=st.just(0), updated_at=st.just(0),
+)  # fmt: skip
+TARGETS = st.one_of(IMAGES, NAMESPACES, st.just(OWN), st.none())
+
+_LEFT = [
+    "role",
+    "user_id",
+    "project_id",
+    "user_domain_id",
+    "service_roles",
+    "roles",
+    "nonsense",
+    "'red'",
+    "True",
+    "None",
+]
+_RIGHT = [
+    "%(project_id)s", "%(owner)s", "%(member_id)s", "%(visibility)s", "%(team)s", "%(protected)s", "%(status)s",
+    "%(reader)s", "%(tags)s", "%(absent)s", "member", "admin", "me", "mine", "%(team)s-%(owner)s",
+]  # fmt: skip
+NAMES = ["one", "two", "three", "context_is_admin", "get_image"]
+LEAVES = st.one_of(
+    st.builds("{}:{}".format, st.sampled_from(_LEFT), st.sampled_from(_RIGHT)),
+    st.sampled_from(["@", "!", "rule:context_is_admin", "rule:get_image", "rule:nowhere"]),
+)
+TEXTS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds("not ({})".format, inner),
+        st.builds("({} and {})".format, inner, inner),
+        st.builds("({} or {})".format, inner, inner),
+    ),
+    max_leaves=6,
+)
+
+
+class Original:
+    """oslo.policy alone, told everything that is known of a caller and a target."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        conf = ConfigOpts()
+        conf([], default_config_files=[], default_config_dirs=[])
+        rules = Rules.from_dict(texts, "default")
+        self._enforcer = Enforcer(conf, rules=rules, default_rule="default", use_conf=False)
+
+    def allows(self, rule: str, caller: Caller, target: Target) -> bool:
+        """Its decision."""
+        return bool(self._enforcer.enforce(rule, _target(caller, target), _credentials(caller)))
+
+
+def _credentials(caller: Caller) -> dict[str, Any]:
+    found = msgspec.structs.asdict(caller)
+    found |= {"roles": sorted(caller.roles), "service_roles": sorted(caller.service_roles)}
+    return {**found, "system_scope": None, "is_admin_project": True}
+
+
+def _target(caller: Caller, target: Target) -> dict[str, Any]:
+    match target:
+        case Image():
+            found = {**target.properties, **msgspec.structs.asdict(target)}
+            if target.visibility == "shared" and target.share and target.owner != caller.project_id:
+                found["member_id"] = caller.project_id
+            if target.owner is None:
+                del found["owner"]
+            return {**found, **({"project_id": target.owner} if target.owner is not None else {})}
+        case Namespace():
+            return {"project_id": target.owner, "visibility": target.visibility}
+        case None:
+            return {}
+        case _:
+            return {"project_id": caller.project_id, "owner": caller.project_id, "visibility": "private"}
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["one", "two", "three"]), TEXTS, min_size=1),
+    st.lists(st.tuples(CALLERS, TARGETS), min_size=1, max_size=12),
+)
+def test_kept_decisions_are_those_of_oslo_policy(texts: dict[str, str], calls: list[tuple[Caller, Target]]) -> None:
+    policy, original = Policy(Rulebook(texts)), Original({**DEFAULTS, **texts})
+    for rule in (*texts, "get_image", "add_image", "modify_member"):
+        for caller, target in (*calls, *calls):
+            assert policy.allows(rule, caller, target) is original.allows(rule, caller, target), (rule, caller, target)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(DEFAULTS)), CALLERS, TARGETS)
+def test_so_are_those_by_default(rule: str, caller: Caller, target: Target) -> None:
+    assert _BY_DEFAULT.allows(rule, caller, target) is _ORIGINAL.allows(rule, caller, target)
+
+
+_BY_DEFAULT, _ORIGINAL = Policy(), Original(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("rule:x", "x: it names itself: x -> x"),
+        ("rule:y", "x: it names itself: x -> y -> x"),
+        ("http://decider/%(name)s", "x: `http://decider/%(name)s` cannot be decided here: it asks another service"),
+        ("role:a or", "x: not understood: 'role:a or'"),
+        ("admin", "x: not understood: 'admin'"),
+        ("(role:a", "x: not understood: '(role:a'"),
+        ("1st:%(x)s", "x: `1st:%(x)s`: '1st' is neither a name nor a literal"),
+        ("user_id:%s", "x: `user_id:%s`: only %(NAME)s can stand for a value"),
+        ("user_id:%(x)d", "x: `user_id:%(x)d`: only %(NAME)s can stand for a value"),
+        ("user_id:100%", "x: `user_id:100%`: only %(NAME)s can stand for a value"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused_at_once(text: str, told: str) -> None:
+    with pytest.raises(BadRules) as refused:
+        Rulebook({"x": text, "y": "rule:x"})
+    assert str(refused.value) == told
+
+
+def test_a_rule_that_is_not_there_is_told() -> None:
+    assert Rulebook().undefined() == []
+    assert Rulebook({"get_image": "rule:nowhere"}).undefined() == [("get_image", "nowhere")]
+
+
+def test_who_is_an_administrator_can_be_said() -> None:
+    owner = Caller(user_id="me", project_id="mine", roles=frozenset(("owner",)))
+    admin = Caller(user_id="you", project_id="mine", roles=frozenset(("admin",)))
+    assert [Policy().judged(each).is_admin for each in (owner, admin)] == [False, True]
+    changed = Policy(Rulebook({"context_is_admin": "role:owner"}))
+    assert [changed.judged(each).is_admin for each in (owner, admin)] == [True, False]
+    assert [changed.allows("publicize_image", each, an_image()) for each in (owner, admin)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("changed", "narrows"),
+    [
+        ({}, False),
+        ({"delete_image": "!"}, False),
+        ({"get_image": "role:reader"}, True),
+        ({"get_images": ""}, True),
+        ({"context_is_admin": "role:owner"}, True),
+        ({"get_image": DEFAULTS["get_image"]}, False),
+    ],
+)
+def test_lists_are_looked_through_when_their_rules_differ(changed: dict[str, str], narrows: bool) -> None:
+    assert Policy(Rulebook(changed)).narrows_lists is narrows
+
+
+def test_what_is_kept_is_bounded() -> None:
+    policy = Policy(Rulebook({"get_image": "user_id:%(name)s"}))
+    for number in range(10_000):
+        caller = Caller(user_id=str(number), project_id="mine")
+        assert policy.allows("get_image", caller, an_image(name=str(number)))
+        assert not policy.allows("get_image", caller, an_image(name="other"))
+    assert max(len(each._kept) for each in policy._decisions.values()) <= 4096
