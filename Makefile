@@ -10,7 +10,7 @@ PROJECT = install $(PIP_FLAGS) --no-build-isolation --no-deps --no-index -e .
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env serve test tempest check format lock bench clean
+.PHONY: help env serve test tempest keystone check format lock bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,11 +20,14 @@ env: .venv/.runtime ## make .venv with what the service needs, and the service
 serve: .venv/.runtime ## run the service
 	.venv/bin/calotype serve $(ARGS)
 
-test: .venv/.dev .venv-novaclient/.made $(wildcard .venv-tempest/.made) ## run the tests
+test: .venv/.dev .venv-novaclient/.made $(wildcard .venv-tempest/.made .venv-keystone/.made) ## run the tests
 	.venv/bin/python -m pytest $(ARGS)
 
 tempest: .venv/.dev .venv-tempest/.made ## run OpenStack's own tests of images; from then on they belong to `make test`
 	.venv/bin/python -m pytest tests/tempest $(ARGS)
+
+keystone: .venv/.dev .venv-keystone/.made ## run the tests that need a Keystone; from then on they belong to `make test`
+	.venv/bin/python -m pytest tests/keystone $(ARGS)
 
 check: .venv/.dev ## lint, formatting, types, import rules
 	.venv/bin/ruff check
@@ -43,12 +46,13 @@ lock: .venv/.dev ## re-create requirements/*.txt from *.in (newest versions: ARG
 	.venv/bin/uv pip compile -q $(ARGS) requirements/dev.in -o requirements/dev.txt
 	.venv/bin/uv pip compile -q $(ARGS) requirements/novaclient.in -o requirements/novaclient.txt
 	.venv/bin/uv pip compile -q $(ARGS) requirements/tempest.in -o requirements/tempest.txt
+	.venv/bin/uv pip compile -q $(ARGS) requirements/keystone.in -o requirements/keystone.txt
 
 bench: .venv/.dev ## measure the figures of the README
 	.venv/bin/python -m benchmarks $(ARGS)
 
 clean: ## remove what these targets made
-	rm -rf .venv .venv-novaclient .venv-tempest build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-novaclient .venv-tempest .venv-keystone build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The environments. Each stamp is newer than what its environment was made from.
@@ -75,4 +79,10 @@ clean: ## remove what these targets made
 	rm -rf .venv-tempest
 	$(PYTHON) -m venv .venv-tempest
 	.venv-tempest/bin/python -m pip $(LOCKED) -r requirements/tempest.txt
+	touch $@
+
+.venv-keystone/.made: requirements/keystone.txt
+	rm -rf .venv-keystone
+	$(PYTHON) -m venv .venv-keystone
+	.venv-keystone/bin/python -m pip $(LOCKED) -r requirements/keystone.txt
 	touch $@

@@ -13,6 +13,7 @@ import pytest
 from calotype.database import schema
 from calotype.database.engine import Database
 from tests.support.catalogue import Run, opened
+from tests.support.keystone import Options, RealKeystone
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 from tests.support.servers import Servers
@@ -141,5 +142,38 @@ def start_server(servers: Servers) -> Iterator[Callable[..., Server]]:
             server.start()
             ended.callback(server.kill)
             return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def prepared_keystone(tmp_path_factory: pytest.TempPathFactory) -> RealKeystone:
+    """A Keystone with an administrator, never started, to be copied."""
+    keystone = RealKeystone(tmp_path_factory.mktemp("keystone"))
+    keystone.prepare()
+    return keystone
+
+
+@pytest.fixture(scope="session")
+def shared_keystone(
+    prepared_keystone: RealKeystone, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealKeystone]:
+    """A running Keystone that many tests share."""
+    keystone = prepared_keystone.copy(tmp_path_factory.mktemp("keystone")).start()
+    yield keystone
+    keystone.stop()
+
+
+@pytest.fixture
+def start_keystone(
+    prepared_keystone: RealKeystone, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., RealKeystone]]:
+    """Starts Keystones of the test's own, with more options if it likes, to be stopped and started again."""
+    with ExitStack() as ended:
+
+        def start(options: Options | None = None) -> RealKeystone:
+            keystone = prepared_keystone.copy(tmp_path_factory.mktemp("keystone"), options).start()
+            ended.callback(keystone.kill)
+            return keystone
 
         yield start

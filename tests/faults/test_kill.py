@@ -198,7 +198,8 @@ def test_what_was_acknowledged_survives(start: Start, database: str) -> None:
         writers += new
         for writer in new:
             writer.start()
-        time.sleep(0.8 + 0.17 * round_)
+        assert eventually(lambda new=new: sum(len(writer.images) for writer in new) > 12, 20)
+        time.sleep(0.1 + 0.17 * round_)
         site.server.kill()
         for writer in new:
             writer.join()

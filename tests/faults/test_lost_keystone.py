@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.attacked import OCTETS, Site, eventually
 from tests.support.commands import Command
-from tests.support.keystone import PASSWORD, RecordedKeystone
+from tests.support.keystone_limits import PASSWORD, asking
+from tests.support.recorded_keystone import RecordedKeystone
 from tests.support.server import Server
 
 Start = Callable[..., Site]
@@ -22,23 +23,11 @@ def keystone() -> Iterator[RecordedKeystone]:
     found.go()
 
 
-def asking(keystone: RecordedKeystone, **more: str) -> dict[str, str]:
-    """The settings of a server that asks it for limits."""
-    found = keystone.settings
-    return {
-        "CALOTYPE_QUOTA_KEYSTONE_LIMITS": "true",
-        "CALOTYPE_KEYSTONE_URL": found.url,
-        "CALOTYPE_KEYSTONE_USERNAME": found.username,
-        "CALOTYPE_KEYSTONE_PASSWORD": found.password,
-        "CALOTYPE_QUOTA_CACHE_SECONDS": "0",
-        "CALOTYPE_QUOTA_STALE_SECONDS": "0",
-        **more,
-    }
-
-
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_limits_of_keystone_hold(keystone: RecordedKeystone, start: Start, database: str) -> None:
-    site = start(database, environment=asking(keystone, CALOTYPE_QUOTA_STORAGE="1"))  # which is of no effect then
+    site = start(
+        database, environment=asking(keystone.settings, CALOTYPE_QUOTA_STORAGE="1")
+    )  # which is of no effect then
     demo = keystone.project = site.server.personas["demo"].project_id
     first, second = site.image(), site.image()
     assert site.put(first, bytes(2 * MIB)).status_code == 204
@@ -60,7 +49,7 @@ def test_limits_of_keystone_hold(keystone: RecordedKeystone, start: Start, datab
 
 
 def test_the_limits_are_the_owners_whoever_acts(keystone: RecordedKeystone, start: Start) -> None:
-    site = start("sqlite", environment=asking(keystone, CALOTYPE_QUOTA_CACHE_SECONDS="60"))
+    site = start("sqlite", environment=asking(keystone.settings, CALOTYPE_QUOTA_CACHE_SECONDS="60"))
     keystone.project = site.server.personas["demo"].project_id
     image = site.image()
     with site.server.client("admin") as admin:
@@ -74,7 +63,7 @@ def test_the_limits_are_the_owners_whoever_acts(keystone: RecordedKeystone, star
 def test_what_needs_limits_is_unavailable_without_keystone_and_the_rest_is_not(
     keystone: RecordedKeystone, start: Start
 ) -> None:
-    site = start("sqlite", environment=asking(keystone))
+    site = start("sqlite", environment=asking(keystone.settings))
     image, loaded = site.image(), site.image()
     assert site.put(loaded, b"data").status_code == 204
     keystone.go()
@@ -98,7 +87,7 @@ def test_what_needs_limits_is_unavailable_without_keystone_and_the_rest_is_not(
 
 
 def test_an_upload_that_was_admitted_does_not_need_keystone_any_more(keystone: RecordedKeystone, start: Start) -> None:
-    site = start("sqlite", environment=asking(keystone))
+    site = start("sqlite", environment=asking(keystone.settings))
     image = site.image()
 
     def pieces() -> Iterator[bytes]:
@@ -117,16 +106,16 @@ def test_a_keystone_that_will_not_do_is_refused_at_the_start(
     keystone: RecordedKeystone, start_server: Callable[..., Server]
 ) -> None:
     with pytest.raises(RuntimeError, match="are name, password and domain right") as refused:
-        start_server("sqlite", environment=asking(keystone, CALOTYPE_KEYSTONE_PASSWORD="a wrong secret"))
+        start_server("sqlite", environment=asking(keystone.settings, CALOTYPE_KEYSTONE_PASSWORD="a wrong secret"))
     assert "a wrong secret" not in str(refused.value)
     keystone.answers["GET /limits/model"] = "model-strict"
     with pytest.raises(RuntimeError, match="`flat` is the one that can be enforced"):
-        start_server("sqlite", environment=asking(keystone))
+        start_server("sqlite", environment=asking(keystone.settings))
 
 
 def test_the_doctor_looks_at_keystone(keystone: RecordedKeystone, start: Start, tmp_path: Path) -> None:
-    site = start("sqlite", environment=asking(keystone))
-    doctor = Command("calotype", asking(keystone), tmp_path, "doctor", "--data", str(site.server.data))
+    site = start("sqlite", environment=asking(keystone.settings))
+    doctor = Command("calotype", asking(keystone.settings), tmp_path, "doctor", "--data", str(site.server.data))
     assert "has limits for the image service" in doctor.try_()[1]
     keystone.answers["POST /auth/tokens"] = "token-refused"
     code, out, _ = doctor.try_()
@@ -135,7 +124,7 @@ def test_the_doctor_looks_at_keystone(keystone: RecordedKeystone, start: Start, 
 
 def test_a_keystone_that_is_away_at_the_start_may_come(keystone: RecordedKeystone, start: Start) -> None:
     keystone.go()
-    site = start("sqlite", environment=asking(keystone))
+    site = start("sqlite", environment=asking(keystone.settings))
     assert "Until it can be, what needs the limits of a project is answered with 503." in site.server.log
     with site.server.client() as api:
         assert api.get("/v2/images").status_code == 200
@@ -145,7 +134,7 @@ def test_a_keystone_that_is_away_at_the_start_may_come(keystone: RecordedKeyston
 
 
 def test_a_keystone_that_breaks_later_is_unavailable(keystone: RecordedKeystone, start: Start) -> None:
-    site = start("sqlite", environment=asking(keystone))
+    site = start("sqlite", environment=asking(keystone.settings))
     keystone.answers |= {"GET /limits": "registered-limits", "POST /auth/tokens": "token-refused"}
     with site.server.client() as api:
         assert api.post("/v2/images", json={}).status_code == 503

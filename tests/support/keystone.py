@@ -1,117 +1,155 @@
-"""What Keystone 30.0.0 answers about limits: its own bytes, recorded, from a real socket; or a Keystone that runs."""
+"""A running Keystone, unmodified: a process of its own, over SQLite, from .venv-keystone."""
 
 import os
-import socketserver
-import threading
+import shutil
+import signal
+import subprocess
 import time
+from collections.abc import Mapping
+from configparser import RawConfigParser
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import msgspec
-import pytest
+import httpx
 
-from calotype.settings import Keystone
+from tests.support.keystone_admin import REGION, Admin
+from tests.support.personas import log_in
+from tests.support.system import free_port, keystone_python
 
-REAL = "CALOTYPE_TESTS_KEYSTONE"
-RECORDED = Path(__file__).parent / "recorded" / "keystone"
-PASSWORD = "limitspass"
-DEMO = "50cc7e0974ce4afeb2a03a59976caaed"
-"""The project that was recorded with limits of its own; all others have the registered ones."""
-REGISTERED = {
-    "image_count_total": 100,
-    "image_count_uploading": 10,
-    "image_size_total": 1000,
-    "image_stage_total": 1000,
-}
-OF_DEMO = {**REGISTERED, "image_size_total": 3, "image_count_uploading": -1}
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+PASSWORD = "the password of admin"
+SCRIPT = Path(__file__).with_name("keystone_script.py")
 
-# Method and path, without /v3: which recording answers.
-_ANSWERS = {
-    "POST /auth/tokens": "token",
-    "GET /limits/model": "model",
-    "GET /services": "services",
-    "GET /endpoints": "endpoints",
-    "GET /endpoints/9ab7f250588049fda52eb6f870599ff3": "endpoint",
-    "GET /registered_limits": "registered-limits",
-    "GET /limits": "limits-none",
+Options = Mapping[str, Mapping[str, object]]
+"""Settings of keystone.conf: by section, then by name."""
+
+# Places are relative to the directory that Keystone is started in, so that the directory can be copied.
+_OPTIONS: Options = {
+    "database": {"connection": "sqlite:///keystone.db", "sqlite_synchronous": False},
+    "fernet_tokens": {"key_repository": "fernet-keys"},
+    # As in production, where memcached does it: without, each request takes forty statements, and ten times as long.
+    "cache": {"backend": "dogpile.cache.memory_pickle"},
+    # the fewest there may be: a login takes 0.2 s less
+    "identity": {"password_hash_rounds": 4},
 }
 
 
-class RecordedKeystone:
-    """A small server of recordings. `answers` may be changed; `asked` are the requests so far; `delay` is seconds."""
+class RealKeystone:
+    """A Keystone over a directory; it may be stopped, killed and started again over the same, at the same URL."""
 
-    def __init__(self) -> None:
-        self.answers = dict(_ANSWERS)
-        self.asked: list[str] = []
-        self.delay = 0.0
-        self.project = DEMO
-        self._port = 0
-        self.come()
+    def __init__(self, home: Path, options: Options | None = None) -> None:
+        self.home = home
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.url = f"{self.base}/v3"
+        self._python = keystone_python()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._configure(options or {})
+
+    def copy(self, home: Path, options: Options | None = None) -> "RealKeystone":
+        """Another one, over a copy of this one's directory."""
+        return RealKeystone(shutil.copytree(self.home, home, dirs_exist_ok=True), options)
+
+    def prepare(self) -> None:
+        """Make tables, keys and the administrator, once for each directory."""
+        owner = ("--keystone-user", str(os.geteuid()), "--keystone-group", str(os.getegid()))
+        self._wait_for(self._manage("db_sync"), self._manage("fernet_setup", *owner))
+        # public_endpoint is substituted when the catalogue is read: a copy has another port.
+        self._wait_for(
+            self._manage("bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION,
+                         "--bootstrap-public-url", "$(public_endpoint)s/v3"),
+        )  # fmt: skip
+
+    def start(self) -> "RealKeystone":
+        """Start, and wait until it answers."""
+        self._process = self._run(SCRIPT, str(self.port))
+        try:
+            self._wait()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End it as an operator does."""
+        process = self._running()
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill it at once, if it runs."""
+        process = self._running()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    @cached_property
+    def admin(self) -> Admin:
+        """Its administrator, logged in; it must run."""
+        return Admin(self.url, PASSWORD)
+
+    def log_in(self, user: str, password: str, project: str | None) -> str:
+        """A token for a project of the default domain, by name, or without scope."""
+        return log_in(self.base, user, password, project)[0]
+
+    def knows(self, token: str) -> bool:
+        """Whether a token still holds."""
+        headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+        return httpx.head(f"{self.url}/auth/tokens", headers=headers, timeout=30).status_code == 200
+
+    def revoke(self, token: str) -> None:
+        """Withdraw a token, by itself."""
+        headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+        httpx.delete(f"{self.url}/auth/tokens", headers=headers, timeout=30).raise_for_status()
 
     @property
-    def settings(self) -> Keystone:
-        """The recorded user at this server."""
-        return user(f"http://127.0.0.1:{self._port}/v3")
+    def log(self) -> str:
+        """Everything written so far."""
+        return (self.home / "log").read_text(errors="replace")
 
-    def come(self) -> None:
-        """Begin to listen, on the port of before."""
-        outer = self
+    def _configure(self, options: Options) -> None:
+        file = RawConfigParser()
+        file.read_dict(_OPTIONS | {"DEFAULT": {"public_endpoint": self.base}})
+        file.read_dict(options)
+        with (self.home / "keystone.conf").open("w") as written:
+            file.write(written)
 
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                method, target, _ = self.rfile.readline().decode().split()
-                headers = {}
-                while line := self.rfile.readline().strip():
-                    name, _, value = line.decode().partition(":")
-                    headers[name.lower()] = value
-                body = self.rfile.read(int(headers.get("content-length", 0)))
-                self.wfile.write(outer.answer(method, target, body))
+    def _manage(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return self._run(self._python.with_name("keystone-manage"), "--config-file", "keystone.conf", *arguments)
 
-        class Listener(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
+    def _run(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        # -I: what lies beside the script, this file for one, is not Keystone's to import.
+        with (self.home / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self._python, "-I", "-W", "ignore", *arguments],
+                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "OS_KEYSTONE_CONFIG_DIR": str(self.home)},
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+                start_new_session=True,
+            )
 
-        self._server = Listener(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+    def _wait_for(self, *commands: subprocess.Popen[bytes]) -> None:
+        codes = [each.wait(START_SECONDS) for each in commands]
+        if any(codes):
+            raise RuntimeError(f"keystone-manage failed:\n{self.log}")
 
-    def go(self) -> None:
-        """Be away: connections are refused."""
-        self._server.shutdown()
-        self._server.server_close()
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
 
-    def count(self, what: str) -> int:
-        """How often that was asked."""
-        return self.asked.count(what)
-
-    def answer(self, method: str, target: str, body: bytes) -> bytes:
-        """The recorded bytes; of the recorded project, `project` has taken the place."""
-        url = urlsplit(target)
-        what = f"{method} {url.path.removeprefix('/v3')}"
-        self.asked.append(what)
-        time.sleep(self.delay)
-        name = self.answers.get(what, "endpoint-unknown")
-        if what == "POST /auth/tokens" and not _knows(body):
-            name = "token-refused"
-        if name == "limits-none" and parse_qs(url.query)["project_id"] == [self.project]:
-            name = "limits-of-demo"
-        return (RECORDED / f"{name}.http").read_bytes().replace(DEMO.encode(), self.project.encode())
-
-
-def _knows(body: bytes) -> bool:
-    sent: Any = msgspec.json.decode(body)
-    return bool(sent["auth"]["identity"]["password"]["user"]["password"] == PASSWORD)
-
-
-def user(url: str) -> Keystone:
-    """The user of the recordings: it reads the system."""
-    return Keystone(url=url, username="calotype-limits", password=PASSWORD, region="RegionOne", timeout_seconds=5)
-
-
-def real() -> Keystone:
-    """A Keystone that runs, prepared as the recorded one was: the service, its four limits, those of demo, the user."""
-    url = os.environ.get(REAL)
-    if not url:
-        pytest.skip(f"This test needs a Keystone, whose URL is in {REAL}; its recorded answers are tested always.")
-    return user(url)
+    def _wait(self) -> None:
+        process, until = self._running(), time.monotonic() + START_SECONDS
+        with httpx.Client(timeout=5) as client:
+            while True:
+                with suppress(httpx.TransportError):
+                    if client.get(self.url).status_code == 200:
+                        return
+                if process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"Keystone ended with {process.returncode}:\n{self.log}")
+                time.sleep(0.05)

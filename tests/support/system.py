@@ -15,6 +15,7 @@ POSTGRESQL = "initdb of PostgreSQL (Debian package postgresql)"
 QEMU_IMG = "qemu-img (Debian package qemu-utils)"
 OPENSSL = "openssl (Debian package openssl)"
 IPXE_ISO = "/usr/lib/ipxe/ipxe.iso (Debian package ipxe)"
+KEYSTONE = ".venv-keystone with Keystone: run `make keystone` once"
 TEMPEST = ".venv-tempest with tempest: run `make tempest` once"
 NETWORK = "an address besides loopback"
 NOVACLIENT = ".venv-novaclient with python-novaclient 6.0.2 (`make .venv-novaclient`)"
@@ -64,6 +65,11 @@ def novaclient_python() -> Path:
 def tempest_python() -> Path:
     """The interpreter that has tempest."""
     return require(TEMPEST, ROOT / ".venv-tempest" / "bin" / "python")
+
+
+def keystone_python() -> Path:
+    """The interpreter that has Keystone."""
+    return require(KEYSTONE, ROOT / ".venv-keystone" / "bin" / "python")
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -14,7 +13,8 @@ from calotype.access.keystone_limits import Source
 from calotype.access.limits import Unreachable
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone, Quota, Settings, SettingsError
-from tests.support.keystone import DEMO, OF_DEMO, PASSWORD, REGISTERED, RecordedKeystone, real
+from tests.support.keystone_limits import OF_DEMO, PASSWORD, REGISTERED
+from tests.support.recorded_keystone import DEMO, RecordedKeystone
 from tests.support.system import free_port
 
 
@@ -26,25 +26,15 @@ def keystone() -> Iterator[RecordedKeystone]:
     found.go()
 
 
-@pytest.fixture(params=["recorded", "real"])
-def served(request: pytest.FixtureRequest) -> Keystone:
-    """How to reach the recorded Keystone, and a real one."""
-    if request.param == "real":
-        return real()
-    recorded: RecordedKeystone = request.getfixturevalue("keystone")
-    return recorded.settings
-
-
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failures are tried again at once."""
     monkeypatch.setattr(kept_limits, "RETRY_SECONDS", 0.0)
 
 
-def test_a_project_has_its_own_limits_and_the_registered_ones(served: Keystone) -> None:
-    source = Source(served)
-    demo = os.environ.get("CALOTYPE_TESTS_KEYSTONE_PROJECT", DEMO)
-    assert source.limits(demo) == OF_DEMO
+def test_a_project_has_its_own_limits_and_the_registered_ones(keystone: RecordedKeystone) -> None:
+    source = Source(keystone.settings)
+    assert source.limits(DEMO) == OF_DEMO
     assert source.limits("another") == REGISTERED
 
 

@@ -127,7 +127,7 @@ class Source:
         if not access.system_scoped and not {"admin", "service"} & set(access.role_names):
             raise SettingsError(
                 f"Keystone does not show the limits of other projects to {self._keystone.username!r}: give it the role "
-                "reader for the system and leave keystone.project empty, or the role service in that project"
+                "reader for the system and leave keystone.project empty"
             )
 
     def _get(self, path: str, member: str, kind: Any, **query: str) -> Any:

@@ -225,7 +225,7 @@ class Keystone(Section, frozen=True):
     url: str = ""
     """Its URL, for example https://keystone.example/v3."""
     username: str = ""
-    """The user, who reads the limits of all projects: the role reader for the system, or service in `project`."""
+    """The user, who reads the limits of all projects: the role reader for the system."""
     password: str = ""
     """Its password; better given as CALOTYPE_KEYSTONE_PASSWORD."""
     user_domain: str = "Default"
