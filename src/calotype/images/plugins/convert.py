@@ -31,6 +31,9 @@ _NO_FILE = "File too large"
 _FULL = ("No space left on device", "Disk quota exceeded")
 _NO_MEMORY = "Cannot allocate memory"
 _NOT_LOADED = 127
+# glibc maps 128 MiB for the heap of each thread, of which qemu-img has many: good images would now and then fail for
+# want of address space.
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath, "MALLOC_ARENA_MAX": "1"}
 
 log = logging.getLogger("calotype.convert")
 
@@ -134,7 +137,7 @@ async def _code(command: list[str], said: BinaryIO, seconds: int) -> int:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=said,
-            env={"LC_ALL": "C", "PATH": os.defpath},
+            env=_ENVIRONMENT,
             cwd="/",
             start_new_session=True,
         )
