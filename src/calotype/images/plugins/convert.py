@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 from calotype.images.errors import ContentRefused, ImageError, Invalid, LimitExceeded, StorageFull, StorageUnavailable
 from calotype.images.inspect import Found, examine
 from calotype.images.plugins import confine
-from calotype.images.plugins.files import making
+from calotype.images.plugins.files import SCRATCH, making
 from calotype.settings import Image as Limits
 from calotype.settings import Plugins, SettingsError
 from calotype.stores.local import worded
@@ -159,7 +159,7 @@ def _failure(code: int, text: str, settings: Plugins, limits: Limits) -> ImageEr
     if code == -signal.SIGXFSZ or _NO_FILE in text:
         return _too_large(limits)
     if any(words in text for words in _FULL):
-        return StorageFull("Image storage media is full: No space left on device")
+        return StorageFull(f"{SCRATCH.capitalize()} media is full: No space left on device")
     if code < 0 or code == _NOT_LOADED or _NO_MEMORY in text:
         return LimitExceeded("The conversion needed more memory than it may have.")
     return Invalid("The image cannot be converted: qemu-img cannot read it")
