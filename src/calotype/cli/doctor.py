@@ -118,7 +118,7 @@ async def _contents(settings: Settings) -> list[Finding]:
     for store, image_id in lacking:
         by_store.setdefault(store, []).append(image_id)
     found: list[Finding] = [
-        (not lacking, f"{len(located)} images have data, {len(waiting)} files are being written or removed")
+        (True, f"{len(located)} images have data, {len(waiting)} files are being written or removed")
     ]
     return found + [(False, _lack(settings, store, images)) for store, images in by_store.items()]
 
