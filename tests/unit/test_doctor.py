@@ -159,7 +159,7 @@ def unwritable() -> Iterator[Callable[[Path], None]]:
         yield make
 
 
-@pytest.mark.parametrize("name", ["two", "images", "images/.partial", "run", "cache"])
+@pytest.mark.parametrize("name", ["two", "images", "images/.partial", "run", "scratch", "cache"])
 def test_directories_that_cannot_be_used(deployment: Deployment, unwritable: Callable[[Path], None], name: str) -> None:
     deployment.configure(STORES + '[cache]\ndirectory = "cache"\n')
     deployment.image("one")

@@ -52,7 +52,8 @@ def _missing(settings: Settings) -> Iterator[Finding]:
 def _directory(settings: Settings) -> Iterator[Finding]:
     directory = settings.directory
     stores = [settings.store_directory(name) for name, each in settings.stores.items() if each.type == "file"]
-    places = [directory, settings.images, settings.images / ".partial", directory / "run", *stores]
+    own = [directory / "run", directory / "scratch"]
+    places = [directory, settings.images, settings.images / ".partial", *own, *stores]
     if settings.cache.directory:
         places.append(directory / settings.cache.directory)
     for path in dict.fromkeys(places):
