@@ -142,6 +142,9 @@ def _definition(document: Body) -> dict[str, Any]:
     found = {name: value for name, value in document.items() if name in schemas.PROPERTY}
     if isinstance(document.get("confidential"), bool):
         found["confidential"] = document["confidential"]
+    if isinstance(found.get("default"), (bool, int, float)):
+        # Text, as Glance answers: clients read even OpenStack's own definitions so.
+        found["default"] = str(found["default"])
     for name in _NUMBERS & found.keys():
         if isinstance(found[name], float) and found[name].is_integer() and _LEAST <= found[name] < _MOST:
             found[name] = int(found[name])
