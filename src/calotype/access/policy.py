@@ -61,6 +61,10 @@ def _get_metadef(caller: Caller, target: Namespace | None) -> bool:
     return "reader" in caller.roles and (own or (target is not None and target.visibility == "public"))
 
 
+def _everybody(caller: Caller, target: Image | Namespace | None) -> bool:
+    return True
+
+
 def _nobody_else(caller: Caller, target: Image | Namespace | None) -> bool:
     return False
 
@@ -77,7 +81,10 @@ _WRITES = (
     "add_member",
     "delete_member",
 )
+_OPEN = ("default", "metadef_default", "get_task", "get_tasks", "add_task", "modify_task")
 _ADMIN_ONLY = (
+    "context_is_admin",
+    "manage_image_cache",
     "publicize_image",
     "delete_image_location",
     "copy_image",
@@ -127,6 +134,9 @@ _RULES: dict[str, Callable[..., bool]] = {
     "get_members": _get_members,
     "modify_member": _modify_member,
     **dict.fromkeys(_METADEF_READS, _get_metadef),
+    **dict.fromkeys(_OPEN, _everybody),
+    "service_api": _service,
+    "download_from_store": _download,
     "get_image_location": _get_locations,
     "add_image_location": _add_location,
     "fetch_image_location": _service,
@@ -134,6 +144,10 @@ _RULES: dict[str, Callable[..., bool]] = {
     **dict.fromkeys(_WRITES, _owning_member),
     **dict.fromkeys(_ADMIN_ONLY, _nobody_else),
 }
+
+
+_OWN_PROJECT = frozenset(("get_images", *_METADEF_READS))
+"""Rules that without a target are about the caller's project."""
 
 
 class Policy:
@@ -152,3 +166,7 @@ class Policy:
         if caller.project_id is None and not caller.service:
             return False
         return caller.is_admin or _RULES[rule](caller, target)
+
+    def holds(self, rule: str, caller: Caller) -> bool:
+        """Whether the rule lets the caller when it is about nothing, so not about something of the caller's either."""
+        return self.allows(rule, caller) and (caller.is_admin or rule not in _OWN_PROJECT)
