@@ -166,16 +166,20 @@ class ImageApp:
         path = self._api.versions.path_below(request.path, request.field(b"accept"))
         if path is None:
             return self._versions(request)
+        answer: Response
         try:
             await self._authenticate(request)
+        except Refused as stranger:
+            return reply(stranger, request, None)  # a 401 has no request id
         except Exception as error:
-            return reply(error, request, None)
-        if path:
-            answer = await self._dispatch(request, path)
+            answer = reply(error, request, None)
         else:
-            answer = Reply(302, headers=[(b"location", f"{self._api.base(request)}/v2/".encode())])
+            answer = await self._dispatch(request, path) if path else self._below(request)
         answer.raw_headers.append((b"x-openstack-request-id", request.request_id.encode("latin-1")))
         return answer
+
+    def _below(self, request: Request) -> Response:
+        return Reply(302, headers=[(b"location", f"{self._api.base(request)}/v2/".encode())])
 
     def _versions(self, request: Request) -> Response:
         """The version document: 200 at /versions, 300 at every path that names no version."""
