@@ -142,9 +142,10 @@ ROUTES = Routes(
         Call("DELETE", "/cache/{image_id}", cache.remove, OF_MEMBERS),
         Call("POST", "/cache/clean", cache.clean),
         Call("POST", "/cache/prune", cache.prune),
-        Call("GET", "/cache/nodes/{image_id}", cache.nodes, OF_MEMBERS | NO_BODY),
+        Call("GET", "/cache/nodes/{image_id}", cache.nodes, NO_BODY),
         *METADEFS,
-    )
+    ),
+    spelt_out=("/cache/clean", "/cache/prune"),
 )
 
 
