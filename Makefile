@@ -1,6 +1,8 @@
 # Calotype's chores. `make` alone lists them. ARGS= passes arguments on, for example: make test ARGS="-k members"
 
 PYTHON ?= python3
+# Tests run in so many processes, file by file: most of them wait, and stories are told in order.
+JOBS ?= 2
 ARGS ?=
 
 PIP_FLAGS = -qq --disable-pip-version-check --no-input
@@ -21,7 +23,7 @@ serve: .venv/.runtime ## run the service
 	.venv/bin/calotype serve $(ARGS)
 
 test: .venv/.dev .venv-novaclient/.made $(wildcard .venv-tempest/.made .venv-keystone/.made) ## run the tests
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 tempest: .venv/.dev .venv-tempest/.made ## run OpenStack's own tests of images; from then on they belong to `make test`
 	.venv/bin/python -m pytest tests/tempest $(ARGS)

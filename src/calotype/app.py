@@ -113,7 +113,8 @@ def assemble(settings: Settings) -> Parts:
     queue = Queue(database, holder.id, settings.jobs)
     sources = Sources(fetcher, settings.imports)
     # What plugins make may not be larger than what a project may have.
-    largest = min(settings.image.size_cap, settings.quota.storage_bytes or settings.image.size_cap)
+    quota = None if settings.quota.keystone_limits else settings.quota.storage_bytes
+    largest = min(settings.image.size_cap, quota or settings.image.size_cap)
     bounded = msgspec.structs.replace(settings.image, size_cap=largest)
     preparation = Preparation(settings.plugins, bounded, holder.scratch)
     importing = ImportJob(

@@ -62,23 +62,12 @@ def run(settings: Settings, application: Callable[[], Any] | None = None) -> Non
     {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
 
 
-def _check_stores(settings: Settings) -> None:
-    for name, each in settings.stores.items():
-        place = settings.store_directory(name)
-        try:
-            if each.type == "file":
-                place.mkdir(parents=True, exist_ok=True, mode=0o750)
-        except OSError as error:
-            raise SettingsError(f"stores.{name}: cannot make {place}: {error.strerror}") from None
-
-
 def check(settings: Settings) -> None:
     """Raise SettingsError unless the address can be listened on, and every file and the plugins named be used.
 
     Granian would share a taken port without a word.
     """
     ready.check(settings)
-    _check_stores(settings)
     protections.load(settings.image, policy_files.load(settings.policy))
     schema_properties.load(settings.image)
     if settings.tls.certificate:

@@ -18,7 +18,6 @@ from calotype.images.model import LOCK, Image, Location, Task
 from calotype.images.patch import Operation
 from calotype.images.tasks import Asked
 from calotype.jobs.sweeper import Sweeper
-from calotype.settings import Store
 from calotype.stores.fetch import Fetcher
 from tests.support.origin import Origin
 from tests.support.scene import Act, Scene, the_image
@@ -30,7 +29,6 @@ from tests.support.unserved import (
     finished,
     new_image,
     pieces,
-    settings,
 )
 
 ALL = ["one", "two", "three"]
@@ -280,26 +278,6 @@ def test_whoever_waits_for_a_task_is_given_no_other_data(with_web: Scene, mirror
 
     assert asyncio.run(played()).status == "success"
     with_web.state().is_whole(["two"])
-
-
-def test_a_store_that_is_not_configured_any_more(scene: Scene) -> None:
-    async def asked() -> None:
-        async with scene.opened() as parts:
-            await asked_for(parts, "glance-direct", stores=["two", "three"])
-
-    asyncio.run(asked())
-    scene.settings = settings(scene.settings.directory, scene.settings.database, {"one": Store(), "two": Store()})
-
-    async def played() -> Task:
-        async with scene.opened() as parts:
-            return await finished(parts)
-
-    task = asyncio.run(played())
-    assert (task.status, task.message) == ("failure", "The store three is not configured.")
-    state = scene.state()
-    assert (state.image.status, state.files) == ("queued", {})
-    assert state.image.properties["os_glance_failed_import"] == "three"
-    state.is_tidy()
 
 
 def test_a_server_that_trickles_holds_nobody_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

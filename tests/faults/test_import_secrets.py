@@ -26,7 +26,7 @@ DOCUMENT = {
     "os_glance_import_task": "foreign",
     "password": "not taken over",
 }
-REGIONS = ("good", "hidden", "gone", "away", "unknown", "forbidding", "short", "odd")
+REGIONS = ("good", "hidden", "gone", "away", "lured", "unknown", "forbidding", "short", "odd")
 
 
 def answers(body: bytes, status: str = "200 OK") -> Callable[[Any], None]:
@@ -46,22 +46,25 @@ class Elsewhere:
     """Another image service, with a behaviour for each of its regions, and a host that it redirects to."""
 
     def __init__(self) -> None:
-        self.thief = Origin({"stolen": answers(json.dumps(DOCUMENT).encode())})
         document = json.dumps(DOCUMENT).encode()
+        self.thief = Origin({"stolen": answers(document), "loot": answers(DATA)})
         behaviours = {
             f"good/v2/images/{IMAGE}": answers(document),
             f"good/v2/images/{IMAGE}/file": slowly,
             f"hidden/v2/images/{IMAGE}": answers(b"", "404 Not Found"),
             f"forbidding/v2/images/{IMAGE}": lambda to: self._refuse(to),
-            f"away/v2/images/{IMAGE}": lambda to: to.sendall(
-                head(0, "302 Found", Location=self.thief.url("stolen?with=it"))
-            ),
+            f"away/v2/images/{IMAGE}": self._to_thief("stolen?with=it"),
+            f"lured/v2/images/{IMAGE}": answers(document),
+            f"lured/v2/images/{IMAGE}/file": self._to_thief("loot?with=it"),
             f"short/v2/images/{IMAGE}": answers(json.dumps({**DOCUMENT, "size": len(DATA) + 1}).encode()),
             f"short/v2/images/{IMAGE}/file": answers(DATA),
             f"odd/v2/images/{IMAGE}": answers(b"[1, 2]"),
             f"gone/v2/images/{IMAGE}": answers(json.dumps({**DOCUMENT, "status": "deactivated"}).encode()),
         }
         self.origin = Origin(behaviours)
+
+    def _to_thief(self, path: str) -> Callable[[Any], None]:
+        return lambda to: to.sendall(head(0, "302 Found", Location=self.thief.url(path)))
 
     def _refuse(self, to: Any) -> None:
         """Repeat what was sent, as careless services do."""
@@ -134,12 +137,16 @@ def test_the_token_goes_to_the_remote_service_alone(site: Site, elsewhere: Elsew
         "gone": "The remote image is not active: deactivated",
         "unknown": "No image service is known in region unknown.",
     }.items():
-        if region != "away":
-            is_queued(outcomes[region], text)
-    # What the redirect leads to is read, without the token; what is asked for there then, is not known there.
-    assert outcomes["away"].task["status"] == "failure"
+        is_queued(outcomes[region], text)
+    # What redirects lead to is read, without the token. The data is asked for at the named service whoever told of the
+    # image, with the token: the one that is away does not have it.
+    is_active(outcomes["lured"], DATA)
+    assert sorted(request.split(b" ")[1] for request in elsewhere.thief.requests) == [
+        b"/loot?with=it",
+        b"/stolen?with=it",
+    ]
     assert [request for request in elsewhere.thief.requests if b"x-auth-token" in request.lower()] == []
-    assert elsewhere.thief.requests
+    assert f"/away/v2/images/{IMAGE}/file".encode() in [each.split(b" ")[1] for each in elsewhere.origin.requests]
     assert sum(token.encode() in request for request in elsewhere.origin.requests) == len(elsewhere.origin.requests)
     with site.server.client("admin") as api:
         for each in api.get("/v2/tasks").json()["tasks"]:
@@ -149,4 +156,4 @@ def test_the_token_goes_to_the_remote_service_alone(site: Site, elsewhere: Elsew
     assert [text for text in shown if token in text] == []
     assert token not in site.server.log
     assert token not in dump(site)
-    assert eventually(lambda: {name.partition(".")[0] for name in site.files()} == {images["good"]}, 5)
+    assert eventually(lambda: {name.partition(".")[0] for name in site.files()} == {good, images["lured"]}, 5)

@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from calotype.app import Parts
 from calotype.database import loose
-from calotype.images.errors import ImageNotFound, StorageUnavailable
+from calotype.images.errors import ImageNotFound, Invalid, StorageUnavailable
 from calotype.images.hashes import Hashes
 from calotype.images.imports import Wanted
 from calotype.images.model import LOCK, Image, Location, Task
@@ -64,6 +65,24 @@ def test_without_a_hash_the_image_is_active_although_the_server_vanishes(with_we
     assert LOCK not in image.properties
 
 
+@pytest.mark.parametrize("expected", [WRONG, None], ids=["announced", "not announced"])
+def test_a_server_that_trickles_holds_nobody_up(
+    with_web: Scene, monkeypatch: pytest.MonkeyPatch, expected: Hashes | None
+) -> None:
+    """It tells the size at once, and then sends ten bytes a second."""
+    monkeypatch.setattr("calotype.stores.fetch.WINDOW_SECONDS", 0.3)
+    task, image = add(with_web, Origin().url("trickles"), expected)
+    assert image is not None
+    assert LOCK not in image.properties
+    assert image.os_hash_value is None
+    if expected is None:
+        assert (task.status, image.status) == ("success", "active")
+    else:
+        slow = "The data cannot be read: The remote server sends fewer than 1024 bytes a second."
+        assert (task.status, task.message) == ("failure", slow)
+        assert (image.status, image.reserved) == ("queued", 0)
+
+
 @pytest.mark.parametrize("moment", ["locate_at_1", "locate_at_2"])
 @pytest.mark.parametrize("hashed", [True, False])
 def test_an_image_deleted_meanwhile(with_web: Scene, mirror: Mirror, hashed: bool, moment: str) -> None:
@@ -84,6 +103,46 @@ def test_a_url_without_data(with_web: Scene, behaviour: str) -> None:
     assert image is not None
     assert (image.status, image.locations) == ("queued", [])
     assert LOCK not in image.properties
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+@pytest.mark.parametrize("more", [0, 1])
+def test_data_that_is_larger_than_an_image_may_be(with_web: Scene, mirror: Mirror, hashed: bool, more: int) -> None:
+    limits = msgspec.structs.replace(with_web.settings.image, size_cap=len(mirror.data) - more)
+    with_web.settings = msgspec.structs.replace(with_web.settings, image=limits)
+    task, image = add(with_web, mirror.url, Hashes("sha512", SHA512) if hashed else None)
+    assert image is not None
+    if more:
+        assert (task.status, task.message) == ("failure", "Invalid location")
+        assert (image.status, image.size, image.locations) == ("queued", None, [])
+    else:
+        assert (task.status, image.status, image.size) == ("success", "active", len(mirror.data))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_patch_with_data_that_is_larger_than_an_image_may_be(
+    with_web: Scene, mirror: Mirror, whole: bool, more: int
+) -> None:
+    limits = msgspec.structs.replace(with_web.settings.image, size_cap=len(mirror.data) - more)
+    with_web.settings = msgspec.structs.replace(with_web.settings, image=limits)
+    location = {"url": mirror.url, "metadata": {}}
+    added, replaced = Operation("add", "locations", location, place="-"), Operation("replace", "locations", [location])
+    change = replaced if whole else added
+
+    async def patched() -> Image:
+        async with with_web.opened() as parts:
+            image_id = await new_image(parts)
+            if more:
+                with pytest.raises(Invalid, match="Invalid location"):
+                    await parts.locations.update(CALLER, image_id, [change])
+            else:
+                await parts.locations.update(CALLER, image_id, [change])
+            return await parts.library.show(CALLER, image_id)
+
+    image = asyncio.run(patched())
+    size = None if more else len(mirror.data)
+    assert (image.status, image.size, len(image.locations)) == ("queued" if more else "active", size, 1 - more)
 
 
 def test_a_location_with_another_hash_does_not_survive_an_import(with_web: Scene, mirror: Mirror) -> None:

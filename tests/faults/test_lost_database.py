@@ -80,7 +80,10 @@ def test_a_postgresql_that_stops_and_starts(start_server: Callable[..., Server],
     assert site.put(image, b"data").status_code == 204
     with server.client() as api:
         own_postgres.halt()
-        refused(api, [*reads(server.personas["demo"].project_id, image), *writes(image)], str(own_postgres.port))
+        calls = [*reads(server.personas["demo"].project_id, image), *writes(image)]
+        refused(api, calls, str(own_postgres.port))
+        with server.client("reader") as unknown:  # whose token was never looked up
+            refused(unknown, calls, str(own_postgres.port))
         assert api.get("/healthcheck").status_code == 200
         own_postgres.resume()
         assert eventually(lambda: api.get(f"/v2/images/{image}").status_code == 200, 5)

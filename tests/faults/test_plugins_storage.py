@@ -45,7 +45,7 @@ def disk(tmp_path: Path) -> Path:
 def test_decompression(small: Path, disk: Path) -> None:
     packed = disk.with_name("packed")
     packed.write_bytes(gzip.compress(disk.read_bytes(), 1))
-    with pytest.raises(StorageFull, match="Image storage media is full"):
+    with pytest.raises(StorageFull, match="Import scratch media is full: No space left on device"):
         asyncio.run(decompress(packed, small / "target", "bare", 2**40))
     assert list(small.iterdir()) == []
 
@@ -53,7 +53,7 @@ def test_decompression(small: Path, disk: Path) -> None:
 @pytest.mark.parametrize("output", ["qcow2", "vmdk"])
 def test_conversion(small: Path, disk: Path, output: str) -> None:
     qemu_img()
-    with pytest.raises(StorageFull, match="Image storage media is full"):
+    with pytest.raises(StorageFull, match="Import scratch media is full: No space left on device"):
         asyncio.run(convert(disk, small / "target", "raw", Plugins(output_format=output), Limits()))  # type: ignore[arg-type]
     assert list(small.iterdir()) == []
 

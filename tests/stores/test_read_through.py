@@ -138,6 +138,19 @@ async def test_what_is_larger_than_the_cache_goes_past_it(opened: Open) -> None:
         assert await site.cached() == {small}
 
 
+async def test_reading_one_image_takes_half_of_the_cache_at_most(opened: Open) -> None:
+    """Nobody drives out everybody else's copies by reading; who may look after the cache may."""
+    async with opened(size=2 * len(DATA) - 1) as site:
+        small, large = await site.image(b"small"), await site.image()
+        await site.data(small)
+        assert await site.data(large) == await site.data(large) == DATA
+        assert site.store.reads == [(0, 5), (0, len(DATA)), (0, len(DATA))]
+        assert site.files("partial") == []
+        assert await site.cached({small}) == {small}
+        (await site.client.put(f"/v2/cache/{large}", headers=site.admin)).raise_for_status()
+        assert await site.cached({small, large}) == {small, large}
+
+
 async def test_a_smaller_bound_counts_from_the_next_start(opened: Open) -> None:
     async with opened() as site:
         images = [await site.image() for _ in range(3)]
@@ -185,6 +198,26 @@ async def test_a_deleted_image_leaves_at_once(site: SlowSite) -> None:
     (await site.client.delete(f"/v2/images/{image}")).raise_for_status()
     assert await site.cached() == {other}
     assert len(site.files("data")) == 1
+
+
+async def test_deleting_an_image_ends_its_filling(site: SlowSite) -> None:
+    image, other = await site.image(), await site.image(DATA[::-1])
+    site.store.pause = 0.05
+    readers = []
+    for each in (image, other):
+        readers.append(asyncio.create_task(site.get(each)))
+        await asyncio.sleep(0.15)
+    assert len(site.files("partial")) == 2
+    site.store.pause = 2
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(1):
+        (await site.client.delete(f"/v2/images/{image}")).raise_for_status()
+    site.store.pause = 0
+    assert [path.name.partition(".")[0] for path in site.files("partial")] == [other]
+    assert (await readers[1]).content == DATA[::-1]
+    assert await site.cached({other}) == {other}
+    await asyncio.gather(*readers, return_exceptions=True)
+    assert [path.name.partition(".")[0] for path in site.files("data")] == [other]
 
 
 async def test_a_store_with_files_is_not_read_through(site: SlowSite) -> None:
@@ -257,6 +290,26 @@ async def test_a_filling_without_progress_is_given_up(opened: Open) -> None:
         waiting.cancel()
         with suppress(asyncio.CancelledError):
             await waiting
+
+
+async def test_a_store_that_trickles_holds_no_filling_up(site: SlowSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client goes on with the store, at its pace."""
+    monkeypatch.setattr("calotype.stores.fetch.WINDOW_SECONDS", 0.3)
+    image = await site.image()
+    monkeypatch.setattr("calotype.stores.local._PIECE", 64)
+    site.store.pause = 0.1
+    waiting = asyncio.create_task(site.get(image))
+    for _ in range(100):
+        if len(site.store.reads) == 2:
+            break
+        await asyncio.sleep(0.02)
+    (whole, (start, stop)) = site.store.reads
+    assert (whole, stop) == ((0, len(DATA)), len(DATA))
+    assert start < 10 * 64
+    assert site.files("partial") == site.files("data") == []
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
 
 
 async def test_beyond_some_fillings_data_goes_past_the_cache(site: SlowSite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,10 +54,12 @@ class Mortal:
         last = self._death is not None and self._count == self._death.transaction
         if last and not self._death.committed:
             os._exit(DIED)
-        done = await self._database.write(work, *arguments)
-        if last:
-            os._exit(DIED)
-        return done
+        try:
+            return await self._database.write(work, *arguments)
+        finally:
+            # Also when it is cancelled: whoever waits for the end of the task may see it before this does.
+            if last:
+                os._exit(DIED)
 
     async def maintain(self) -> None:
         """As the database's own."""

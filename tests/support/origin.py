@@ -1,4 +1,4 @@
-"""A web server that misbehaves: the path of a request says how."""
+"""A web server that misbehaves: the path of a request says how; other paths are not found."""
 
 import gzip
 import random
@@ -133,6 +133,7 @@ def _to(target: str) -> Callable[[socket.socket], None]:
     return _answers(head(0, "302 Found", Location=target))
 
 
+_not_found = _answers(head(4, "404 Not Found") + b"none")
 _PACKED = gzip.compress(DATA[:1000])
 BEHAVIOURS: dict[str, Callable[[socket.socket], None]] = {
     "good": _good,
@@ -157,7 +158,7 @@ BEHAVIOURS: dict[str, Callable[[socket.socket], None]] = {
     "endless-head": _endless_head,
     "closes": _answers(b""),
     "garbage": _answers(bytes(range(256)) * 100),
-    "not-found": _answers(head(4, "404 Not Found") + b"none"),
+    "not-found": _not_found,
     "broken": _answers(head(4, "500 Oops") + b"oops"),
     "no-content": _answers(head(None, "204 No Content")),
     "part": _answers(head(10, "206 Partial Content", Content_Range="bytes 0-9/100") + DATA[:10]),
@@ -174,7 +175,10 @@ BEHAVIOURS: dict[str, Callable[[socket.socket], None]] = {
 
 
 class Origin:
-    """Serves BEHAVIOURS by path on a port of the loopback address, each connection in a thread; then closes it."""
+    """Serves BEHAVIOURS by path on a port of the loopback address, each connection in a thread; then closes it.
+
+    What has no behaviour is not found.
+    """
 
     def __init__(self, behaviours: dict[str, Callable[[socket.socket], None]] = BEHAVIOURS) -> None:
         self._behaviours = behaviours
@@ -208,4 +212,4 @@ class Origin:
                 asked += piece
             self.requests.append(asked)
             path = asked.split(b" ")[1].decode().partition("?")[0]
-            self._behaviours[path.strip("/")](connection)
+            self._behaviours.get(path.strip("/"), _not_found)(connection)

@@ -95,9 +95,11 @@ async def new_image(parts: Parts, **attributes: Any) -> str:
     return (await parts.library.create(CALLER, wanted)).id
 
 
-async def asked_for(parts: Parts, method: str, url: str = "", data: bytes = DATA, **wanted: Any) -> str:
+async def asked_for(
+    parts: Parts, method: str, url: str = "", data: bytes = DATA, disk_format: str = "raw", **wanted: Any
+) -> str:
     """The id of an image whose import by `method` was just asked for."""
-    image_id = await new_image(parts)
+    image_id = await new_image(parts, disk_format=disk_format)
     if method == "glance-direct":
         await parts.transfer.stage(CALLER, image_id, pieces(data), None)
     if method == "copy-image":

@@ -300,3 +300,32 @@ def test_a_project_does_not_keep_the_others_waiting(database: Database, run: Run
         return [each and each.id for each in found]
 
     assert run(taken()) == ["task-0", "task-1", "task-4", None, "task-2", "task-1"]
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "\0\ud800" * 2000], ids=["long", "what no database keeps"])
+def test_messages_are_cut_and_kept(database: Database, run: Run, text: str) -> None:
+    queue = Queue(database, "w", JOBS)
+
+    async def written() -> list[str]:
+        await database.write(tasks.create, a_task(0))
+
+        async def taken() -> Task:
+            task = await queue.take()
+            assert task is not None
+            return task
+
+        async def told() -> str:
+            (row,) = await database.all(ALL, {})
+            return tasks.task(row).message
+
+        found = []
+        await queue.renew(await taken(), text)
+        found.append(await told())
+        await database.write(clear)
+        await database.write(tasks.create, a_task(1))
+        await queue.put_off(await taken(), 0, text)
+        found.append(await told())
+        await queue.end(await taken(), nothing, None, text)
+        return [*found, await told()]
+
+    assert run(written()) == ["x" * 2000 if "x" in text else "?" * 2000] * 3

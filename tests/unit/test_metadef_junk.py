@@ -154,7 +154,8 @@ def test_what_is_accepted_comes_back(image: ImageService, default: Any, enum: li
     renew(image)
     wanted = {"name": "kept", "title": "Kept", "type": "string", "default": default, "enum": enum}
     assert image("POST", f"{BASE}/there/properties", "admin", content=json.dumps(wanted)).status_code == 201
-    assert image("GET", f"{BASE}/there/properties/kept").json() == wanted
+    shown = str(default) if isinstance(default, (bool, int, float)) else default
+    assert image("GET", f"{BASE}/there/properties/kept").json() == wanted | {"default": shown}
 
 
 def test_a_body_is_bounded(image: ImageService) -> None:

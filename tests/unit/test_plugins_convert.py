@@ -178,6 +178,12 @@ def test_memory(disk: Callable[[str], Path]) -> None:
             run(source, "qcow2", convert_address_space=space)
 
 
+def test_threads_do_not_use_the_memory_up(disk: Callable[[str], Path]) -> None:
+    """Most of what they would map is never touched."""
+    done, _ = run(disk("vmdk"), "vmdk", output_format="qcow2", convert_address_space=300 * MIB)
+    assert done.disk_format == "qcow2"
+
+
 @pytest.fixture
 def endless(tmp_path: Path) -> str:
     """A program in the place of qemu-img that counts to infinity, and has a child that sleeps."""

@@ -88,6 +88,11 @@ def test_settings_from_the_file_and_the_environment(tmp_path: Path) -> None:
     [
         ("PLUGINS_ENABLED", "image_conversion,unzip", r"'unzip' - at `\$.plugins.enabled\[1\]`"),
         ("PLUGINS_ENABLED", "no_op,no_op", "plugins.enabled: no_op is named twice"),
+        (
+            "PLUGINS_ENABLED",
+            "image_conversion,no_op,image_decompression",
+            "plugins.enabled: image_decompression comes before image_conversion, which reads its result",
+        ),
         ("PLUGINS_INJECT", "a=b,c", "plugins.inject: 'c' is not NAME=VALUE"),
         ("PLUGINS_OUTPUT_FORMAT", "vdi", r"\$.plugins.output_format"),
         ("PLUGINS_VMDK_ALLOWED_TYPES", "monolithicFlat", r"\$.plugins.vmdk_allowed_types"),

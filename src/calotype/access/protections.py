@@ -180,6 +180,13 @@ def _role_rule(text: str) -> Rule:
     return lambda caller: not roles.isdisjoint(caller.roles) or not roles.isdisjoint(caller.service_roles)
 
 
+def _with_service(caller: Caller) -> Caller:
+    """The caller with the roles of the service as well, which count for properties."""
+    if caller.service_roles <= caller.roles:
+        return caller
+    return msgspec.structs.replace(caller, roles=caller.roles | caller.service_roles)
+
+
 def _policy_rule(policy: Policy) -> Callable[[str], Rule]:
     def make(text: str) -> Rule:
         if text in ("", "!"):
@@ -191,6 +198,6 @@ def _policy_rule(policy: Policy) -> Callable[[str], Rule]:
         if not policy.knows(text):
             raise _Wrong(f"{text!r} is no policy rule")
         # Asked about no image, as in Glance: what it allows has to hold for every image of a list.
-        return lambda caller: policy.allows(text, caller)
+        return lambda caller: policy.allows(text, _with_service(caller))
 
     return make

@@ -152,11 +152,16 @@ class Call(NamedTuple):
 class Routes:
     """A route table, tried from top to bottom: put the hot calls first."""
 
-    def __init__(self, calls: Iterable[Call]) -> None:
+    def __init__(self, calls: Iterable[Call], spelt_out: Iterable[str] = ()) -> None:
+        """`spelt_out` are paths that no row with a parameter answers for, although it fits."""
+        calls = tuple(calls)
+        self._spelt_out = {path: Routes(call for call in calls if call.path == path) for path in spelt_out}
         self._rows = [(call.method, compile_path(call.path)[0].match, call) for call in calls]
 
     def find(self, method: str, path: str) -> tuple[Call, Mapping[str, str]] | None:
         """The row that answers, with its path parameters."""
+        if path in self._spelt_out:
+            return self._spelt_out[path].find(method, path)
         for row_method, match, call in self._rows:
             if row_method == method:
                 found = match(path)
@@ -166,6 +171,8 @@ class Routes:
 
     def methods(self, path: str) -> list[str]:
         """The methods that the path answers to, sorted."""
+        if path in self._spelt_out:
+            return self._spelt_out[path].methods(path)
         return sorted({method for method, match, _ in self._rows if match(path)})
 
 

@@ -51,7 +51,8 @@ def _missing(settings: Settings) -> Iterator[Finding]:
 def _directory(settings: Settings) -> Iterator[Finding]:
     directory = settings.directory
     stores = [settings.store_directory(name) for name, each in settings.stores.items() if each.type == "file"]
-    places = [directory, settings.images, settings.images / ".partial", directory / "run", *stores]
+    own = [directory / "run", directory / "scratch"]
+    places = [directory, settings.images, settings.images / ".partial", *own, *stores]
     if settings.cache.directory:
         places.append(directory / settings.cache.directory)
     for path in dict.fromkeys(places):
@@ -117,7 +118,7 @@ async def _contents(settings: Settings) -> list[Finding]:
     for store, image_id in lacking:
         by_store.setdefault(store, []).append(image_id)
     found: list[Finding] = [
-        (not lacking, f"{len(located)} images have data, {len(waiting)} files are being written or removed")
+        (True, f"{len(located)} images have data, {len(waiting)} files are being written or removed")
     ]
     return found + [(False, _lack(settings, store, images)) for store, images in by_store.items()]
 

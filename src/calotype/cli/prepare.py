@@ -24,6 +24,7 @@ def prepare(settings: Settings, moved: bool = False) -> str | None:
     `calotype db upgrade` alone, since other hosts may still be running the older version.
     """
     _make_directory(settings)
+    _make_stores(settings)
     url = settings.database_url
     before = schema.current(url)
     if url.startswith("sqlite:") or before is None:
@@ -47,6 +48,17 @@ def _make_directory(settings: Settings) -> None:
         raise SettingsError(f"data: cannot make {settings.directory}: {error.strerror}") from None
     if not os.access(settings.directory, os.W_OK | os.X_OK):
         raise SettingsError(f"data: {settings.directory} cannot be written to")
+
+
+def _make_stores(settings: Settings) -> None:
+    """Those of the directories that are missing: the workers would find out too late that they cannot be made."""
+    for name, each in settings.stores.items():
+        place = settings.store_directory(name)
+        try:
+            if each.type == "file":
+                place.mkdir(parents=True, exist_ok=True, mode=0o750)
+        except OSError as error:
+            raise SettingsError(f"stores.{name}: cannot make {place}: {error.strerror}") from None
 
 
 async def _bootstrap(settings: Settings) -> tuple[dict[str, str], str | None]:

@@ -47,6 +47,7 @@ _INSERT_TYPE = inserted(resource_types)
 _DELETE = Statement(delete(namespaces).where(namespaces.c.id == bindparam("id")))
 _DELETE_PART = Statement(delete(parts).where(_of_namespace, _of_kind, _of_key))
 _DELETE_KIND = Statement(delete(parts).where(_of_namespace, _of_kind))
+_RENAMED = "Invalid update. It would result in a duplicate metadata definition namespace with the same name of "
 _WRITTEN = frozenset(Namespace.__struct_fields__) - {"id", "created_at"}
 _UPDATE_PART = updated(parts, frozenset({"key", "name", "body", "updated_at"}))
 
@@ -69,17 +70,17 @@ def resource_type(row: Row) -> ResourceType:
     return ResourceType(*row)
 
 
-def lock(name: str) -> Work:
-    """The namespace, locked for the rest of the transaction; NotFound."""
+def lock(name: str, absent: str = "Namespace {namespace} not found") -> Work:
+    """The namespace, locked for the rest of the transaction; NotFound, worded by `absent`."""
     rows = yield _LOCK, {"name": name}
     if not rows:
-        raise NotFound(f"Namespace {name} not found")
+        raise NotFound(absent.format(namespace=name))
     return namespace(rows[0])
 
 
 def create(new: Namespace, inside: Sequence[Part]) -> Work:
     """Insert a namespace with everything in it; Conflict if its name is in use or two parts have one name."""
-    yield from _refuse_taken(new.name)
+    yield from _refuse_taken(new.name, f"The metadata definition namespace={new.name} already exists.")
     yield _INSERT, msgspec.structs.asdict(new)
     yield from _insert(new, inside, set())
     return new
@@ -90,7 +91,7 @@ def change(name: str, mutate: Change) -> Work:
     old = yield from lock(name)
     new = mutate(old)
     if new.name != old.name:
-        yield from _refuse_taken(new.name)
+        yield from _refuse_taken(new.name, _RENAMED + new.name)
     values = {each: getattr(new, each) for each in _WRITTEN}
     yield updated(namespaces, _WRITTEN), {"key_id": old.id, **values}
     return new
@@ -119,10 +120,13 @@ def load(new: Namespace, inside: Sequence[Part], replace: bool) -> Work:
 
 
 def add_parts(name: str, kind: Kind, new: Sequence[Part], check: Check, replace: bool) -> Work:
-    """Insert parts of one kind unless `check` raises, instead of all others of the kind if `replace` is set."""
-    found = yield from lock(name)
+    """Insert parts of one kind unless `check` raises, instead of all others of the kind if `replace` is set.
+
+    No parts at all replace nothing.
+    """
+    found = yield from lock(name, kind.nowhere)
     check(found)
-    if replace:
+    if replace and new:
         yield _DELETE_KIND, {"namespace_id": found.id, "kind": kind.id}
     rows = yield PARTS_OF_KIND, {"namespace_id": found.id, "kind": kind.id}
     yield from _insert(found, new, {(kind.id, part(row).key) for row in rows})
@@ -131,7 +135,7 @@ def add_parts(name: str, kind: Kind, new: Sequence[Part], check: Check, replace:
 
 def change_part(name: str, kind: Kind, part_name: str, decide: Decision) -> Work:
     """Write what `decide` makes of the part; Conflict if its new name is in use. Answers the new state."""
-    found = yield from lock(name)
+    found = yield from lock(name, kind.nowhere)
     at = {"namespace_id": found.id, "kind": kind.id, "key": kind.key(part_name)}
     rows = yield PART, at
     new = decide(found, part(rows[0]) if rows else None)
@@ -139,7 +143,7 @@ def change_part(name: str, kind: Kind, part_name: str, decide: Decision) -> Work
         yield _DELETE_PART, at
         return None
     if new.key != at["key"] and (yield PART, {**at, "key": new.key}):
-        raise Conflict(kind.duplicate.format(name=new.name, namespace=name))
+        raise Conflict(kind.renamed.format(name=new.name, namespace=name))
     values = {"key": new.key, "name": new.name, "body": _encode(new.body).decode(), "updated_at": new.updated_at}
     yield _UPDATE_PART, {**{f"key_{column}": value for column, value in at.items()}, **values}
     return new
@@ -152,9 +156,9 @@ def remove_parts(name: str, kind: Kind, check: Check) -> Work:
     yield _DELETE_KIND, {"namespace_id": found.id, "kind": kind.id}
 
 
-def _refuse_taken(name: str) -> Work:
+def _refuse_taken(name: str, text: str) -> Work:
     if (yield GET, {"name": name}):
-        raise Conflict(f"The metadata definition namespace={name} already exists.")
+        raise Conflict(text)
 
 
 def _insert(into: Namespace, new: Sequence[Part], taken: set[tuple[str, str]]) -> Work:

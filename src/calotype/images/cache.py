@@ -164,9 +164,11 @@ class Cache:
 
     async def forget(self, image_id: str) -> None:
         """Keep nothing of a deleted image; what cannot be removed now goes with a later sweep."""
-        for name, (filling, _) in list(self._fillings.items()):
-            if name.image_id == image_id:
-                filling.cancel()
+        fillings = [filling for name, (filling, _) in self._fillings.items() if name.image_id == image_id]
+        for filling in fillings:
+            filling.cancel()
+        # Waited for: the last step of one may make a copy yet.
+        await asyncio.gather(*fillings, return_exceptions=True)
         try:
             await asyncio.to_thread(self.copies.remove, image_id)
             await asyncio.to_thread(self.queue.remove, image_id)

@@ -1,12 +1,14 @@
 """The image cache as a caller meets it (spec: image-v2 22)."""
 
 import asyncio
+from typing import NoReturn
 
 from calotype.access.caller import Caller
 from calotype.access.policy import Policy
 from calotype.images.cache import Cache, name_of
 from calotype.images.errors import Conflict, ImageNotFound, Invalid, NotFound
 from calotype.images.library import Library
+from calotype.images.model import Image
 from calotype.stores.copies import Copy, Pruned
 
 
@@ -27,11 +29,10 @@ class CachedImages:
     async def fetch(self, caller: Caller, image_id: str) -> None:
         """Have the image fetched behind the scenes.
 
-        Raises in this order: ImageNotFound, NotAuthorized, Invalid unless it is active and can be verified.
+        Raises in this order: ImageNotFound, NotAuthorized, NotFound, Invalid unless it is active and can be verified.
         """
-        cache = self._cache or self._authorized("cache_image", caller)
         image = await self._library.show(caller, image_id)
-        self._library.authorize("cache_image", caller, image)
+        cache = self._authorized("cache_image", caller, image)
         if image.status != "active":
             raise Invalid("Only images with status active can be targeted for queueing")
         if name_of(image) is None:
@@ -41,19 +42,18 @@ class CachedImages:
     async def remove(self, caller: Caller, image_id: str) -> None:
         """Remove the copy of an image, and take it out of the queue.
 
-        Raises ImageNotFound if it is neither an image nor in the cache, NotAuthorized.
+        Raises ImageNotFound if it is neither an image nor in the cache, NotAuthorized, NotFound.
         """
-        cache = self._cache or self._authorized("cache_delete", caller)
         try:
-            self._library.authorize("cache_delete", caller, await self._library.show(caller, image_id))
+            image = await self._library.show(caller, image_id)
         except ImageNotFound:
             # Who may not empty the cache does not learn what is in it.
-            if not self._policy.allows("cache_delete", caller):
+            if self._cache is None or not self._policy.allows("cache_delete", caller):
                 raise
-            if not await asyncio.to_thread(_remove, cache, image_id):
+            if not await asyncio.to_thread(_remove, self._cache, image_id):
                 raise
         else:
-            await asyncio.to_thread(_remove, cache, image_id)
+            await asyncio.to_thread(_remove, self._authorized("cache_delete", caller, image), image_id)
 
     async def clear(self, caller: Caller, target: str) -> None:
         """Empty the cache, the queue, or with "" both; raises NotAuthorized, NotFound, Invalid for another target."""
@@ -74,15 +74,14 @@ class CachedImages:
         """Bring the cache within its bound; raises NotAuthorized, NotFound."""
         return await asyncio.to_thread(self._authorized("cache_prune", caller).copies.prune)
 
-    async def nodes(self, caller: Caller, image_id: str) -> list[str]:
-        """Raises NotAuthorized, NotFound, ImageNotFound, and Conflict: each host knows its own copies alone."""
+    def nodes(self, caller: Caller) -> NoReturn:
+        """Raises NotAuthorized, NotFound, and Conflict: each host knows its own copies alone."""
         self._authorized("list_cached_nodes", caller)
-        await self._library.show(caller, image_id)
-        raise Conflict("The cache of each node is its own: there is no central cache database in use.")
+        raise Conflict("Centralized caching is not enabled")
 
-    def _authorized(self, rule: str, caller: Caller) -> Cache:
+    def _authorized(self, rule: str, caller: Caller, image: Image | None = None) -> Cache:
         """The cache, for a caller whom the rule lets; NotAuthorized, NotFound if there is no cache."""
-        self._library.authorize(rule, caller)
+        self._library.authorize(rule, caller, image)
         if self._cache is None:
             raise NotFound("Caching via API is not supported at this site.")
         return self._cache

@@ -205,31 +205,37 @@ def examine(path: Path, limits: Limits) -> Found:
 
     Stricter than an upload: neither a mismatch nor a parser that trips is ever tolerated.
     """
-    with open(path, "rb") as source:
-        content = _read(source)
+    with open(path, "rb") as source, _read(source) as content:
         size = source.seek(0, 2)
-    with _judging():
-        inspector = content.end()
-        _check_safety(inspector, limits)
-        name = _named(inspector)
-        virtual_size = size if name == "raw" else _virtual_size(inspector, size)
-        return Found(name, _measured(virtual_size, limits), getattr(inspector, "vmdktype", ""))
+        with _judging():
+            return _found(content.end(), size, limits)
+
+
+def _found(inspector: FileInspector, size: int, limits: Limits) -> Found:
+    _check_safety(inspector, limits)
+    name = _named(inspector)
+    virtual_size = size if name == "raw" else _virtual_size(inspector, size)
+    return Found(name, _measured(virtual_size, limits), getattr(inspector, "vmdktype", ""))
 
 
 def detect(source: BinaryIO) -> str:
     """The disk format of a whole file, as an upload of it will be judged; ContentRefused if it fits several."""
-    with _judging():
-        return _named(_read(source).end())
+    with _judging(), _read(source) as content:
+        return _named(content.end())
 
 
-def _read(source: BinaryIO) -> Content:
-    """As much of a file as tells what it is."""
+@contextmanager
+def _read(source: BinaryIO) -> Iterator[Content]:
+    """As much of a file as tells what it is; let go of at the end."""
     content = Content()
-    while window := source.read(WINDOW):
-        content.feed(window)
-        if content.known:
-            break
-    return content
+    try:
+        while window := source.read(WINDOW):
+            content.feed(window)
+            if content.known:
+                break
+        yield content
+    finally:
+        content.clear()
 
 
 def _named(inspector: FileInspector) -> str:

@@ -144,11 +144,12 @@ class Library:
             raise NotAuthorized("add_image")
         authorize_visibility(image.visibility, image, caller, self._policy)
         for name in wanted:
-            if name != "id":
-                attributes.refuse_read_only(name)
             attributes.refuse_reserved(name)
         if self.protections is not None:
             self.protections.refuse_new(caller, image.properties)
+        for name in wanted:
+            if name != "id":
+                attributes.refuse_read_only(name)
         for name, value in wanted.items():
             attributes.refuse_out_of_range(name, value)
         attributes.check_tag_quota(image.tags, self._limits)

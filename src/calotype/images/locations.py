@@ -234,7 +234,7 @@ class Locations:
     async def _change(self, caller: Caller, image_id: str, mutate: Callable[[Image], Image]) -> Image:
         """Let `mutate` change the locations; data in writable stores that none of them names any more is removed."""
         image, dropped = await self._quotas.write(
-            lambda gate: work.change(image_id, caller.project_id or "", mutate, gate.take)
+            lambda gate: work.change(image_id, caller.project_id or "", mutate, gate.place)
         )
         await self._intake.erase(dropped)
         return self._library.shown(caller, image)

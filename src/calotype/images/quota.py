@@ -22,6 +22,9 @@ MIB = 2**20
 STORAGE = "storage"
 SIZE, STAGED, IMAGES, UPLOADING = "image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"
 
+_UPLOAD = "Image exceeds the storage quota"
+_PLACE = "Denying attempt to upload image because it exceeds the quota"
+
 Allowance = Mapping[str, int]
 """What a project may hold, by resource: `storage` in bytes, Keystone's four as Keystone has them. Negative or absent
 is without limit."""
@@ -69,8 +72,12 @@ class Gate:
         return self._pass(image, STORAGE, STAGED, come=True)
 
     def take(self, image: Image) -> Work:
-        """Staged data begins to go to its stores (glance-direct), or a place of data is added to the image."""
+        """Staged data begins to go to its stores (glance-direct), or the data at a URL becomes the image's."""
         return self._pass(image, STORAGE, SIZE)
+
+    def place(self, image: Image) -> Work:
+        """A PATCH adds places of data."""
+        return self._pass(image, STORAGE, SIZE, told=_PLACE)
 
     def fetch(self, image: Image) -> Work:
         """Data begins to be fetched and staged by a task (web-download, glance-download, copy-image); as `upload`."""
@@ -80,7 +87,9 @@ class Gate:
         """Data was fetched and staged by a task, more than was reserved for it."""
         return self._pass(image, STORAGE, SIZE, STAGED, come=True)
 
-    def _pass(self, image: Image, *resources: str, begins: bool = False, come: bool = False) -> Work:
+    def _pass(
+        self, image: Image, *resources: str, begins: bool = False, come: bool = False, told: str = _UPLOAD
+    ) -> Work:
         if image.owner is None:
             return None  # it is in no project
         allowance = {name: limit for name, limit in self._allowance(image.owner).items() if name in resources}
@@ -88,7 +97,7 @@ class Gate:
             return None
         others: Usage = yield from rows.held(image.owner, image.id)
         _check_limits(image, others, allowance, come)
-        return _check_storage(image, others, allowance.get(STORAGE, -1), begins)
+        return _check_storage(image, others, allowance.get(STORAGE, -1), begins, told)
 
 
 class Quotas:
@@ -147,11 +156,10 @@ class Quotas:
             await self._keystone.close()
 
 
-def over_quota(size: int | None, remaining: int) -> LimitExceeded:
+def over_quota(size: int | None, remaining: int, told: str = _UPLOAD) -> LimitExceeded:
     """The refusal of data that the owner's storage quota does not hold; `size` in bytes, None if it is not known."""
     return LimitExceeded(
-        f"Image exceeds the storage quota: The size of the data {size} will exceed the limit. "
-        f"{max(remaining, 0)} bytes remaining."
+        f"{told}: The size of the data {size} will exceed the limit. {max(remaining, 0)} bytes remaining."
     )
 
 
@@ -170,13 +178,13 @@ class _Over(NamedTuple):
         )
 
 
-def _check_storage(image: Image, others: Usage, quota: int, begins: bool) -> int | None:
+def _check_storage(image: Image, others: Usage, quota: int, begins: bool, told: str) -> int | None:
     """Answers what may come if nobody knows how much will."""
     if quota < 0:
         return None
     remaining = quota - others.storage
     if image.charged > remaining:
-        raise over_quota(image.charged, remaining)
+        raise over_quota(image.charged, remaining, told)
     if image.charged or not begins:
         return None
     if remaining <= 0:

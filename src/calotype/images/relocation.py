@@ -48,6 +48,7 @@ class Relocation:
         at = len(places) if operation.place == "-" else _position(operation.place)
         if at is None:
             raise Invalid("Invalid position for adding a location.")
+        attributes.check_location_quota(len(places) + 1, self._settings)
         new = self._location(operation.value, image)
         if new.owned:
             raise Invalid("Invalid location")
@@ -64,6 +65,7 @@ class Relocation:
         self._demand_status("replace", image, "active", "queued")
         if not operation.value:
             raise Forbidden("Cannot set locations to empty list.")
+        attributes.check_location_quota(len(operation.value), self._settings)
         urls = [each["url"] for each in operation.value]
         before = [self._url(each) for each in image.locations]
         if before and (sorted(urls) != sorted(before)):
@@ -90,7 +92,6 @@ class Relocation:
         image.locations = [each for each in image.locations if each is not gone]
 
     def _put(self, image: Image, places: list[Location]) -> None:
-        attributes.check_location_quota(len(places), self._settings)
         if image.status == "queued":
             attributes.refuse_locked(image.properties)
             attributes.demand_formats(image)

@@ -55,15 +55,15 @@ class Sharing:
             if image.visibility != "shared":
                 raise Forbidden(f"Not allowed to create members for image {image_id}.")
             self._library.authorize("add_member", caller, image)
-            if present:
-                raise Conflict(f"Member {member_id} is duplicated for image {image_id}")
             quota = self._limits.member_quota
             if 0 <= quota <= count:
                 raise LimitExceeded(
                     f"Image member limit exceeded for image {image_id}: "
                     "The limit has been exceeded on the number of allowed image members for this image. "
-                    f"Attempted: {count + 1}, Maximum: {quota}"
+                    f"Attempted: {count + 1}, Maximum: {quota}:"
                 )
+            if present:
+                raise Conflict(f"Member {member_id} is duplicated for image {image_id}")
 
         moment = now()
         new = Membership(image_id, member_id, "pending", moment, moment)

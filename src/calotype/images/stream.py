@@ -27,10 +27,10 @@ class Bounds(NamedTuple):
 
     def check(self, size: int) -> None:
         """Raise Invalid or LimitExceeded as soon as `size` bytes are too many."""
-        if self.declared is not None and size > self.declared:
-            raise Invalid(f"Size exceeds: expected {self.declared} bytes, got {size} bytes")
         if size > self.cap:
             raise LimitExceeded("The incoming image is too large: The provided image is too large.")
+        if self.declared is not None and size > self.declared:
+            raise Invalid(f"Size exceeds: expected {self.declared} bytes, got {size} bytes")
         if self.quota is not None and size > self.quota:
             raise over_quota(size, self.quota)
 

@@ -212,7 +212,7 @@ class Attempt:
             raise failure
 
     async def _put(self, image: Image, source: Location, store: str, last: bool) -> Image:
-        self._check(store)
+        self._check(source, store)
         location = await self._place(store)
         try:
             received = await self._store(image, source, location)
@@ -226,13 +226,14 @@ class Attempt:
             raise
         return stored
 
-    def _check(self, store: str) -> None:
-        """Raise for one that is not configured: nothing could clear up in it.
+    def _check(self, source: Location, store: str) -> None:
+        """Raise for stores that are not configured: nothing could be read from them, or clear up in them.
 
-        At first StorageUnavailable, since another worker may know the store already; in the end StoreFailed.
+        At first StorageUnavailable, since another worker may know them already; in the end StoreFailed.
         """
         try:
-            self._job.shelf[store]
+            for name in (source.store, store):
+                _ = self._job.shelf[name]
         except StorageUnavailable as error:
             if self._task.attempts < PATIENCE:
                 raise

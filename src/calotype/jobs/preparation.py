@@ -15,13 +15,12 @@ from calotype.images.errors import StorageUnavailable
 from calotype.images.model import Image
 from calotype.images.plugins.convert import convert
 from calotype.images.plugins.decompress import decompress
+from calotype.images.plugins.files import SCRATCH
 from calotype.images.plugins.inject import injected
 from calotype.settings import Image as Limits
 from calotype.settings import Plugins
 from calotype.stores.base import Store
 from calotype.stores.local import worded
-
-SCRATCH = "import scratch"
 
 _PIECE = 1024 * 1024
 

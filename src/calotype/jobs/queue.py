@@ -39,13 +39,13 @@ class Queue:
     async def renew(self, task: Task, message: str) -> bool:
         """Keep the task; answers whether somebody wants it cancelled. Raises LeaseLost."""
         until = self._clock() + self._lease
-        found: Task = await self._database.write(tasks.renew, tasks.of(task), until, message)
+        found: Task = await self._database.write(tasks.renew, tasks.of(task), until, _told(message))
         return found.cancelled
 
     async def put_off(self, task: Task, seconds: float, message: str) -> None:
         """Let it be tried again after a while. Raises LeaseLost."""
         due = self._clock() + int(seconds * SECOND)
-        await self._database.write(tasks.put_back, tasks.of(task), due, message, task.attempts)
+        await self._database.write(tasks.put_back, tasks.of(task), due, _told(message), task.attempts)
 
     async def release(self, task: Task) -> None:
         """Give it back untried: this worker stops. Raises LeaseLost."""

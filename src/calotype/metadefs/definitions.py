@@ -18,6 +18,9 @@ from calotype.images.model import keepable, now
 from calotype.metadefs.model import OBJECT, PROPERTY, RESOURCE_TYPE, TAG, Draft, Kind, Listing, Namespace, Part
 from calotype.metadefs.model import ResourceType as Type
 
+_ABSENT = "Metadata definition namespace={namespace} was not found."
+_NOT_THERE = "Namespace {namespace} not found"
+
 
 class Whole(NamedTuple):
     """A namespace and parts of it, oldest first."""
@@ -42,7 +45,7 @@ class Definitions:
 
     async def resource_types(self, caller: Caller) -> list[Type]:
         """Everything that properties can be set on. One statement."""
-        self._authorize("list_metadef_resource_types", caller, OWN)
+        self._authorize("list_metadef_resource_types", caller)
         return [rows.resource_type(row) for row in await self._database.all(rows.TYPES, {})]
 
     async def find(self, caller: Caller, listing: Listing, marker: str | None = None) -> Page:
@@ -50,8 +53,8 @@ class Definitions:
 
         `listing.admin` and `listing.project` are filled in here. Raises NotAuthorized, NotFound for a bad marker.
         """
-        self._authorize("get_metadef_namespaces", caller, OWN)
-        self._authorize("list_metadef_resource_types", caller, OWN)
+        self._authorize("get_metadef_namespaces", caller)
+        self._authorize("list_metadef_resource_types", caller)
         listing.admin, listing.project = caller.is_admin, caller.project_id
         if marker:
             listing.marker = await self._seen(caller, marker, _ABSENT)
@@ -73,10 +76,10 @@ class Definitions:
     async def create(self, caller: Caller, draft: Draft, parts: Sequence[Part]) -> Whole:
         """A new namespace with everything in it; Conflict if its name is in use or two parts of a kind have one."""
         new, inside = made(draft, parts, caller.project_id or "")
-        self._authorize("add_metadef_namespace", caller, new)
+        self._authorize("add_metadef_namespace", caller)
         for kind in (RESOURCE_TYPE, OBJECT, PROPERTY, TAG):
             if any(each.kind is kind for each in inside):
-                self._authorize(kind.add, caller, new)
+                self._authorize(kind.add, caller)
         await self._database.write(rows.create, new, inside)
         return Whole(new, inside)
 
@@ -102,14 +105,14 @@ class Definitions:
 
     async def parts(self, caller: Caller, name: str, kind: Kind) -> list[Part]:
         """All parts of a kind, oldest first. Two statements."""
-        found = await self._seen(caller, name, _NOT_THERE)
+        found = await self._seen(caller, name, kind.nowhere)
         self._authorize(kind.index, caller, found)
         inside = await self._database.all(rows.PARTS_OF_KIND, {"namespace_id": found.id, "kind": kind.id})
         return [rows.part(row) for row in inside]
 
     async def part(self, caller: Caller, name: str, kind: Kind, part_name: str, resource_type: str = "") -> Part:
         """One part. With a resource type its name is given with the prefix that properties have on that type."""
-        found = await self._seen(caller, name, _NOT_THERE)
+        found = await self._seen(caller, name, kind.nowhere)
         self._authorize(kind.show, caller, found)
         if resource_type:
             self._authorize(RESOURCE_TYPE.show, caller, found)
@@ -127,16 +130,18 @@ class Definitions:
     ) -> list[Part]:
         """Put parts into the namespace, all or none, instead of all others of the kind if `replace` is set."""
         stamped = _stamped(new)
-        await self._write(
-            rows.add_parts, name, kind, stamped, lambda found: self._must(caller, found, rule or kind.add), replace
-        )
+
+        def check(found: Namespace) -> None:
+            self._must(caller, found, rule or kind.add, kind.nowhere)
+
+        await self._write(rows.add_parts, name, kind, stamped, check, replace, absent=kind.nowhere)
         return stamped
 
     async def change(self, caller: Caller, name: str, part_name: str, new: Part) -> Part:
         """Give the part of that name the name and the document of `new`."""
 
         def decide(found: Namespace, old: Part | None) -> Part:
-            self._must(caller, found, new.kind.change)
+            self._must(caller, found, new.kind.change, new.kind.nowhere)
             if old is None:
                 raise NotFound(new.kind.absent.format(name=part_name, namespace=name))
             return msgspec.structs.replace(old, name=new.name, body=new.body, updated_at=now())
@@ -148,7 +153,7 @@ class Definitions:
         """Take a part out; Forbidden if the namespace is protected."""
 
         def decide(found: Namespace, old: Part | None) -> None:
-            self._must(caller, found, kind.remove)
+            self._must(caller, found, kind.remove, kind.nowhere)
             if old is None:
                 raise NotFound(kind.absent.format(name=part_name, namespace=name))
             _refuse_protected(found, kind.protected.format(name=old.name))
@@ -159,16 +164,19 @@ class Definitions:
         """Take all parts of a kind out; Forbidden if the namespace is protected."""
 
         def check(found: Namespace) -> None:
-            self._must(caller, found, kind.clear)
+            for rule in kind.clear:
+                self._must(caller, found, rule)
             _refuse_protected(found, _PROTECTED.format(namespace=name))
 
         await self._write(rows.remove_parts, name, kind, check)
 
     async def _without_prefix(self, found: Namespace, resource_type: str, part_name: str) -> str:
-        absent = (
-            f"The metadata definition resource-type association of resource-type={resource_type} to "
-            f"namespace={found.name}, was not found."
-        )
+        absent = f"The metadata definition resource-type with name={resource_type}, was not found."
+        if any(row[0] == resource_type for row in await self._database.all(rows.TYPES, {})):
+            absent = (
+                f"The metadata definition resource-type association of resource-type={resource_type} to "
+                f"namespace={found.name}, was not found."
+            )
         association = await self._one(found, RESOURCE_TYPE, resource_type, absent)
         prefix = association.body.get("prefix") or ""
         if not part_name.startswith(prefix):
@@ -194,29 +202,31 @@ class Definitions:
                     return found
         raise NotFound(absent.format(namespace=name))
 
-    async def _write(self, work: Callable[..., Work], name: str, *more: Any) -> Any:
+    async def _write(self, work: Callable[..., Work], name: str, *more: Any, absent: str = _NOT_THERE) -> Any:
         if not keepable(name):
-            raise NotFound(_NOT_THERE.format(namespace=name))
+            raise NotFound(absent.format(namespace=name))
         return await self._database.write(work, name, *more)
 
     async def _write_part(self, name: str, kind: Kind, part_name: str, decide: rows.Decision) -> Any:
         if not keepable(part_name):
             raise NotFound(kind.absent.format(name=part_name, namespace=name))
-        return await self._write(rows.change_part, name, kind, part_name, decide)
+        return await self._write(rows.change_part, name, kind, part_name, decide, absent=kind.nowhere)
 
-    def _must(self, caller: Caller, found: Namespace, rule: str) -> None:
+    def _must(self, caller: Caller, found: Namespace, rule: str, absent: str = _NOT_THERE) -> None:
         """NotFound for what the caller may not see, NotAuthorized if the rule says no."""
         if not self._policy.allows("get_metadef_namespace", caller, found):
-            raise NotFound(_NOT_THERE.format(namespace=found.name))
+            raise NotFound(absent.format(namespace=found.name))
         self._authorize(rule, caller, found)
 
-    def _authorize(self, rule: str, caller: Caller, found: Namespace | Own) -> None:
-        if not self._policy.allows(rule, caller, found):
-            raise NotAuthorized(rule)
+    def _authorize(self, rule: str, caller: Caller, found: Namespace | Own = OWN) -> None:
+        """NotAuthorized if the rule says no; NotFound for who could not see a namespace of their own project either."""
+        if self._policy.allows(rule, caller, found):
+            return
+        if not self._policy.allows("get_metadef_namespace", caller, found):
+            raise NotFound("The resource could not be found.")
+        raise NotAuthorized(rule)
 
 
-_ABSENT = "Metadata definition namespace={namespace} was not found."
-_NOT_THERE = "Namespace {namespace} not found"
 _PROTECTED = "Metadata definition namespace {namespace} is protected and cannot be deleted."
 
 

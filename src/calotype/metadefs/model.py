@@ -12,6 +12,7 @@ SORT_KEYS = {
     "updated_at": "updated_at",
     "namespace": "name",
     "display_name": "display_name",
+    "description": "description",
     "visibility": "visibility",
     "protected": "protected",
     "owner": "owner",
@@ -52,7 +53,8 @@ class Draft(msgspec.Struct):
 class Kind(msgspec.Struct, frozen=True):
     """What a part can be: how it is called in its table, the rules that guard it, and how its refusals are worded.
 
-    The texts take `name` and `namespace`. `folded`: names that differ in case only are the same.
+    The texts take `name` and `namespace`; `nowhere` words that the namespace is absent, `renamed` that a new name is
+    in use. `clear`: the rules that guard the removal of all. `folded`: names that differ in case only are the same.
     """
 
     id: str
@@ -63,8 +65,10 @@ class Kind(msgspec.Struct, frozen=True):
     absent: str
     duplicate: str
     protected: str
+    renamed: str = ""
+    nowhere: str = "Namespace {namespace} not found"
     change: str = ""
-    clear: str = ""
+    clear: tuple[str, ...] = ()
     folded: bool = False
 
     def key(self, name: str) -> str:
@@ -92,9 +96,13 @@ PROPERTY = Kind(
     add="add_metadef_property",
     change="modify_metadef_property",
     remove="remove_metadef_property",
-    clear="delete_metadef_namespace",
-    absent="The metadata definition property with name={name} was not found in namespace={namespace}.",
+    clear=("delete_metadef_namespace",),
+    absent="Could not find property {name}",
     duplicate="A metadata definition property with name={name} already exists in namespace={namespace}.",
+    renamed=(
+        "Invalid update. It would result in a duplicate metadata definition property with the same name={name}"
+        " in namespace={namespace}."
+    ),
     protected="Metadata definition property {name} is protected and cannot be deleted.",
 )
 OBJECT = Kind(
@@ -104,10 +112,19 @@ OBJECT = Kind(
     add="add_metadef_object",
     change="modify_metadef_object",
     remove="delete_metadef_object",
-    clear="delete_metadef_namespace",
-    absent="The metadata definition object with name={name} was not found in namespace={namespace}.",
+    clear=("delete_metadef_namespace",),
+    nowhere="Metadata definition namespace={namespace} was not found.",
+    absent="Could not find metadata object {name}",
     duplicate="A metadata definition object with name={name} already exists in namespace={namespace}.",
+    renamed=(
+        "Invalid update. It would result in a duplicate metadata definition object with the same name={name}"
+        " in namespace={namespace}."
+    ),
     protected="Metadata definition object {name} is protected and cannot be deleted.",
+)
+_TAG_EXISTS = (
+    "A metadata tag with name={name} already exists in namespace={namespace}."
+    " (Please note that metadata tag names are case insensitive)."
 )
 TAG = Kind(
     id="tag",
@@ -116,12 +133,10 @@ TAG = Kind(
     add="add_metadef_tag",
     change="modify_metadef_tag",
     remove="delete_metadef_tag",
-    clear="delete_metadef_tags",
-    absent="The metadata definition tag with name={name} was not found in namespace={namespace}.",
-    duplicate=(
-        "A metadata tag with name={name} already exists in namespace={namespace}."
-        " (Please note that metadata tag names are case insensitive)."
-    ),
+    clear=("delete_metadef_namespace", "delete_metadef_tags"),
+    absent="Could not find metadata tag {name}",
+    duplicate=_TAG_EXISTS,
+    renamed=_TAG_EXISTS,
     protected="Metadata definition tag {name} is protected and cannot be deleted.",
     folded=True,
 )
@@ -132,7 +147,7 @@ class Part(msgspec.Struct):
     """A property, an object, a tag or the association of a resource type; `body` is the rest of its document.
 
     An association's body has `prefix` and `properties_target`, a property's its definition without the name, an
-    object's `description`, `required` and `properties`, a tag's nothing.
+    object's `description`, `required` and `properties`, a tag's nothing; what was never said is not in it.
     """
 
     kind: Kind
@@ -158,13 +173,13 @@ class ResourceType(msgspec.Struct):
 class Listing(msgspec.Struct):
     """A list of namespaces that someone asks for: newest first unless told otherwise; `limit` None is all.
 
-    `resource_types`: only namespaces that are associated with one of these, all if empty.
+    `resource_types`: only namespaces that are associated with one of these, all if empty; `visibility`: those alone.
     """
 
     limit: int | None = None
     sort_key: str = "created_at"
     sort_dir: Literal["asc", "desc"] = "desc"
-    visibility: Visibility | None = None
+    visibility: str | None = None
     resource_types: tuple[str, ...] = ()
     admin: bool = False
     project: str | None = None

@@ -25,6 +25,9 @@ async def begin(api: ImageAPI, request: Request) -> Response:
     """POST /v2/images/{image_id}/import"""
     body = await api.json_object(request)
     wanted = _wanted(api, request, body)
+    body.pop("stores", None)
+    if wanted.stores is not None:
+        body["stores"] = list(dict.fromkeys(wanted.stores))
     await api.imports.start(asked(api, request, body), request.parameters["image_id"], wanted)
     return Reply(202)
 

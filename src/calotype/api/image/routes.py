@@ -71,7 +71,7 @@ def schema(name: str) -> Handler:
 
 
 METADEFS = (
-    Call("GET", "/metadefs/namespaces", namespaces.index, NO_BODY),
+    Call("GET", "/metadefs/namespaces", namespaces.index),
     Call("POST", "/metadefs/namespaces", namespaces.create),
     Call("GET", NAMESPACE, namespaces.show, NO_BODY),
     Call("PUT", NAMESPACE, namespaces.update),
@@ -83,20 +83,20 @@ METADEFS = (
     Call("GET", f"{NAMESPACE}/properties", properties.index, NO_BODY),
     Call("POST", f"{NAMESPACE}/properties", properties.create),
     Call("DELETE", f"{NAMESPACE}/properties", properties.clear, NO_BODY),
-    Call("GET", PROPERTY, properties.show, NO_BODY),
+    Call("GET", PROPERTY, properties.show),
     Call("PUT", PROPERTY, properties.update),
     Call("DELETE", PROPERTY, properties.delete, NO_BODY),
-    Call("GET", f"{NAMESPACE}/objects", objects.index, NO_BODY),
+    Call("GET", f"{NAMESPACE}/objects", objects.index),
     Call("POST", f"{NAMESPACE}/objects", objects.create),
     Call("DELETE", f"{NAMESPACE}/objects", objects.clear, NO_BODY),
     Call("GET", OBJECT, objects.show, NO_BODY),
     Call("PUT", OBJECT, objects.update),
     Call("DELETE", OBJECT, objects.delete, NO_BODY),
-    Call("GET", f"{NAMESPACE}/tags", metadef_tags.index, NO_BODY),
+    Call("GET", f"{NAMESPACE}/tags", metadef_tags.index),
     Call("POST", f"{NAMESPACE}/tags", metadef_tags.put_all),
     Call("DELETE", f"{NAMESPACE}/tags", metadef_tags.clear, NO_BODY),
     Call("GET", TAG, metadef_tags.show, NO_BODY),
-    Call("POST", TAG, metadef_tags.create),
+    Call("POST", TAG, metadef_tags.create, NO_BODY),
     Call("PUT", TAG, metadef_tags.update),
     Call("DELETE", TAG, metadef_tags.delete, NO_BODY),
     *(Call("GET", f"/schemas/metadefs/{name}", schema(f"metadefs/{name}"), NO_BODY) for name in OF_METADEFS),
@@ -142,9 +142,10 @@ ROUTES = Routes(
         Call("DELETE", "/cache/{image_id}", cache.remove, OF_MEMBERS),
         Call("POST", "/cache/clean", cache.clean),
         Call("POST", "/cache/prune", cache.prune),
-        Call("GET", "/cache/nodes/{image_id}", cache.nodes, OF_MEMBERS | NO_BODY),
+        Call("GET", "/cache/nodes/{image_id}", cache.nodes, NO_BODY),
         *METADEFS,
-    )
+    ),
+    spelt_out=("/cache/clean", "/cache/prune"),
 )
 
 
@@ -166,16 +167,20 @@ class ImageApp:
         path = self._api.versions.path_below(request.path, request.field(b"accept"))
         if path is None:
             return self._versions(request)
+        answer: Response
         try:
             await self._authenticate(request)
+        except Refused as stranger:
+            return reply(stranger, request, None)  # a 401 has no request id
         except Exception as error:
-            return reply(error, request, None)
-        if path:
-            answer = await self._dispatch(request, path)
+            answer = reply(error, request, None)
         else:
-            answer = Reply(302, headers=[(b"location", f"{self._api.base(request)}/v2/".encode())])
+            answer = await self._dispatch(request, path) if path else self._below(request)
         answer.raw_headers.append((b"x-openstack-request-id", request.request_id.encode("latin-1")))
         return answer
+
+    def _below(self, request: Request) -> Response:
+        return Reply(302, headers=[(b"location", f"{self._api.base(request)}/v2/".encode())])
 
     def _versions(self, request: Request) -> Response:
         """The version document: 200 at /versions, 300 at every path that names no version."""

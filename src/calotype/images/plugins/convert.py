@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 from calotype.images.errors import ContentRefused, ImageError, Invalid, LimitExceeded, StorageFull, StorageUnavailable
 from calotype.images.inspect import Found, examine
 from calotype.images.plugins import confine
-from calotype.images.plugins.files import making
+from calotype.images.plugins.files import SCRATCH, making
 from calotype.settings import Image as Limits
 from calotype.settings import Plugins, SettingsError
 from calotype.stores.local import worded
@@ -31,6 +31,9 @@ _NO_FILE = "File too large"
 _FULL = ("No space left on device", "Disk quota exceeded")
 _NO_MEMORY = "Cannot allocate memory"
 _NOT_LOADED = 127
+# glibc maps 128 MiB for the heap of each thread, of which qemu-img has many: good images would now and then fail for
+# want of address space.
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath, "MALLOC_ARENA_MAX": "1"}
 
 log = logging.getLogger("calotype.convert")
 
@@ -134,7 +137,7 @@ async def _code(command: list[str], said: BinaryIO, seconds: int) -> int:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=said,
-            env={"LC_ALL": "C", "PATH": os.defpath},
+            env=_ENVIRONMENT,
             cwd="/",
             start_new_session=True,
         )
@@ -156,7 +159,7 @@ def _failure(code: int, text: str, settings: Plugins, limits: Limits) -> ImageEr
     if code == -signal.SIGXFSZ or _NO_FILE in text:
         return _too_large(limits)
     if any(words in text for words in _FULL):
-        return StorageFull("Image storage media is full: No space left on device")
+        return StorageFull(f"{SCRATCH.capitalize()} media is full: No space left on device")
     if code < 0 or code == _NOT_LOADED or _NO_MEMORY in text:
         return LimitExceeded("The conversion needed more memory than it may have.")
     return Invalid("The image cannot be converted: qemu-img cannot read it")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from calotype.images.errors import Invalid, LimitExceeded, StorageUnavailable
-from calotype.images.plugins.files import discard, making
+from calotype.images.plugins.files import SCRATCH, discard, making
 from calotype.stores.local import worded
 
 if sys.version_info >= (3, 14):
@@ -110,7 +110,7 @@ def _write(pieces: Iterator[bytes], out: BinaryIO, cap: int, stop: threading.Eve
             raise LimitExceeded(f"The decompressed image is too large: more than {cap} bytes.")
         if stop.is_set():
             raise InterruptedError
-        with worded():
+        with worded(SCRATCH):
             view = memoryview(piece)
             while view:
                 view = view[out.write(view) :]

@@ -7,11 +7,14 @@ from typing import BinaryIO
 
 from calotype.stores.local import private, worded
 
+SCRATCH = "import scratch"
+"""What errors call the place of these files."""
+
 
 @contextmanager
 def making(target: Path) -> Iterator[BinaryIO]:
     """A new file to write; whatever is raised meanwhile removes it. Raises StorageFull, StorageUnavailable."""
-    with worded():
+    with worded(SCRATCH):
         file = open(target, "xb", buffering=0, opener=private)  # noqa: SIM115 - closed below
     try:
         with file:

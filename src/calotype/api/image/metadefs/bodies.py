@@ -9,7 +9,8 @@ from typing import Any
 
 from calotype.api.image.metadefs import schemas
 from calotype.api.image.schemas import Validator
-from calotype.images.errors import Forbidden, Invalid
+from calotype.images.errors import Forbidden, Invalid, NotFound
+from calotype.images.model import keepable
 from calotype.metadefs.model import NAME_LENGTH, OBJECT, PROPERTY, RESOURCE_TYPE, TAG, Draft, Kind, Part
 
 Body = Mapping[str, Any]
@@ -18,6 +19,7 @@ _TIMES = ("created_at", "updated_at")
 MADE = ("self", "schema", *_TIMES)
 """What only the service says of a namespace or an object."""
 _ATTRIBUTES = ("display_name", "description", "visibility", "protected", "owner")
+_NUMBERS = frozenset(("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"))
 _LEAST, _MOST = -(2**63), 2**64 - 1
 """Whole numbers beyond these are kept exactly by few JSON parsers, and not by ours."""
 
@@ -75,6 +77,13 @@ def tag(body: Body) -> Part:
     return Part(TAG, _name("tag", body["name"]), {})
 
 
+def tag_named(name: str) -> Part:
+    """A tag, its name from a path."""
+    if not keepable(name):
+        raise NotFound("The resource could not be found.")
+    return tag({"name": name})
+
+
 def tags(body: Body) -> list[Part]:
     """Several tags."""
     _check(_tags, body, _TIMES)
@@ -106,7 +115,7 @@ def _refuse_odd_numbers(body: Body) -> None:
 
 def _name(schema: str, value: Any) -> str:
     """A name by which something will be found: it must fit into a segment of a path."""
-    if not isinstance(value, str) or not value or len(value) > NAME_LENGTH or "/" in value:
+    if not isinstance(value, str) or not 0 < len(value) <= NAME_LENGTH or "/" in value or value in (".", ".."):
         complaint = f"a name has 1 to {NAME_LENGTH} characters, none of them a slash"
         raise Invalid(f"Provided object does not match schema '{schema}': {complaint}")
     return value
@@ -129,11 +138,21 @@ def _association_body(document: Body) -> dict[str, Any]:
 
 
 def _definition(document: Body) -> dict[str, Any]:
-    """What a property says of itself but its name, which stands beside it; what nobody knows is left out."""
-    return {name: value for name, value in document.items() if name in schemas.PROPERTY and name != "name"}
+    """What a property says of itself, its name too if it does; what nobody knows is left out."""
+    found = {name: value for name, value in document.items() if name in schemas.PROPERTY}
+    if isinstance(document.get("confidential"), bool):
+        found["confidential"] = document["confidential"]
+    if isinstance(found.get("default"), (bool, int, float)):
+        # Text, as Glance answers: clients read even OpenStack's own definitions so.
+        found["default"] = str(found["default"])
+    for name in _NUMBERS & found.keys():
+        if isinstance(found[name], float) and found[name].is_integer() and _LEAST <= found[name] < _MOST:
+            found[name] = int(found[name])
+    return found
 
 
 def _object_body(document: Body) -> dict[str, Any]:
-    found = {"description": document["description"]} if "description" in document else {}
-    properties = {name: _definition(each) for name, each in document.get("properties", {}).items()}
-    return {**found, "required": document.get("required", []), "properties": properties}
+    found = {name: document[name] for name in ("description", "required") if name in document}
+    if "properties" in document:
+        found["properties"] = {name: _definition(each) for name, each in document["properties"].items()}
+    return found

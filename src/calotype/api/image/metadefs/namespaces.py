@@ -28,10 +28,11 @@ async def index(api: ImageAPI, request: Request) -> Response:
 
 async def create(api: ImageAPI, request: Request) -> Response:
     """POST /v2/metadefs/namespaces"""
-    draft, parts = bodies.namespace(await api.json_object(request))
+    body = await api.json_object(request)
+    draft, parts = bodies.namespace(body)
     made = await api.definitions.create(request.caller, draft, parts)
     url = f"{api.base(request)}/v2/metadefs/namespaces/{quote(draft.name, safe=_UNQUOTED)}"
-    return json_reply(views.whole(made), 201, ((b"location", url.encode()),))
+    return json_reply(views.created(made, body), 201, ((b"location", url.encode()),))
 
 
 async def show(api: ImageAPI, request: Request) -> Response:

@@ -13,8 +13,9 @@ async def index(api: ImageAPI, request: Request) -> Response:
     """GET /v2/metadefs/namespaces/{namespace}/objects"""
     asked = queries.pairs(request.scope["query_string"])
     namespace = request.parameters["namespace"]
+    wanted = query.parts(asked, OBJECT)
     parts = await api.definitions.parts(request.caller, namespace, OBJECT)
-    shown = query.page(parts, asked, OBJECT, namespace, least=1)
+    shown = query.page(parts, wanted, namespace)
     return json_reply(
         {"objects": [views.object_(namespace, each) for each in shown], "schema": "v2/schemas/metadefs/objects"}
     )
@@ -25,7 +26,7 @@ async def create(api: ImageAPI, request: Request) -> Response:
     new = bodies.object_(await api.json_object(request))
     namespace = request.parameters["namespace"]
     (made,) = await api.definitions.add(request.caller, namespace, OBJECT, [new])
-    return json_reply(views.object_(namespace, made), 201)
+    return json_reply(views.written_object(namespace, made), 201)
 
 
 async def show(api: ImageAPI, request: Request) -> Response:
@@ -40,7 +41,7 @@ async def update(api: ImageAPI, request: Request) -> Response:
     new = bodies.object_(await api.json_object(request))
     namespace, name = request.parameters["namespace"], request.parameters["name"]
     changed = await api.definitions.change(request.caller, namespace, name, new)
-    return json_reply(views.object_(namespace, changed))
+    return json_reply(views.written_object(namespace, changed))
 
 
 async def delete(api: ImageAPI, request: Request) -> Response:

@@ -1,13 +1,15 @@
 """The query strings of metadata definitions (spec: image-v2 25)."""
 
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from calotype.api.image.query import Pairs
 from calotype.images.errors import Invalid, NotFound
-from calotype.metadefs.model import SORT_KEYS, VISIBILITIES, Kind, Listing, Part
+from calotype.metadefs.model import SORT_KEYS, TAG, VISIBILITIES, Kind, Listing, Part
 from calotype.settings import Image as Limits
 
 _PATH = "/v2/metadefs/namespaces"
+_PART_KEYS = ("created_at", "updated_at", "name")
 _MAX_TYPES = 100
 """Resource types in one filter: each is a parameter of the statement."""
 
@@ -21,13 +23,9 @@ def listing(query: Pairs, limits: Limits) -> Listing:
         raise Invalid(f"Invalid sort key: {key}. It must be one of the following: {', '.join(SORT_KEYS)}.")
     found.sort_key = SORT_KEYS[key]
     found.sort_dir = "desc" if _newest(last) else "asc"
-    visibility = last.get("visibility")
-    if visibility:
-        if visibility not in VISIBILITIES:
-            raise Invalid(f"Invalid visibility value: {visibility}")
-        found.visibility = "public" if visibility == "public" else "private"
-    types = [name.strip() for name in last.get("resource_types", "").split(",")]
-    found.resource_types = tuple(dict.fromkeys(name for name in types if name))
+    found.visibility = _visibility(last, VISIBILITIES)
+    if "resource_types" in last:
+        found.resource_types = tuple(dict.fromkeys(last["resource_types"].split(",")))
     if len(found.resource_types) > _MAX_TYPES:
         raise Invalid(f"A list takes {_MAX_TYPES} resource types at the most.")
     return found
@@ -46,24 +44,52 @@ def _url(query: Pairs) -> str:
     return _PATH + (f"?{urlencode(query)}" if query else "")
 
 
-def page(parts: list[Part], query: Pairs, kind: Kind, namespace: str, least: int) -> list[Part]:
-    """Some of the parts as the query asks for them, newest first unless told otherwise; all without a limit.
+class PartListing(NamedTuple):
+    """A list of objects or tags that someone asks for: those after `marker`, `limit` of them, None for all."""
 
-    `least` is the smallest limit. Raises Invalid, NotFound for an unknown marker.
+    kind: Kind
+    sort_key: str
+    descending: bool
+    limit: int | None
+    marker: str
+
+
+def parts(query: Pairs, kind: Kind) -> PartListing:
+    """The list of objects or tags that the query asks for; Invalid.
+
+    Tags are newest first unless told otherwise; objects oldest first unless sorted at all, as in Glance.
     """
     last = dict(query)
     key = last.get("sort_key", "created_at")
-    if key not in ("created_at", "updated_at", "name"):
-        raise Invalid(f"Invalid sort key: {key}. It must be one of the following: created_at, updated_at, name.")
-    limit = _limit(last.get("limit"), len(parts), least)
-    found = sorted(parts, key=lambda each: (getattr(each, key), each.created_at, each.key), reverse=_newest(last))
-    marker = last.get("marker")
-    if marker:
-        place = next((place for place, each in enumerate(found) if each.key == kind.key(marker)), None)
+    if key not in _PART_KEYS:
+        raise Invalid(f"Invalid sort key: {key}. It must be one of the following: {', '.join(_PART_KEYS)}.")
+    _visibility(last, (*VISIBILITIES, "shared"))
+    descending = _newest(last) and (kind is TAG or not last.keys().isdisjoint(("sort_key", "sort_dir")))
+    text = last.get("limit")
+    if kind is TAG and not text:
+        text = None
+    limit = None if text is None else _limit(text, 0, 0 if kind is TAG else 1)
+    return PartListing(kind, key, descending, limit, last.get("marker", ""))
+
+
+def page(found: list[Part], wanted: PartListing, namespace: str) -> list[Part]:
+    """Those of the parts that are wanted; NotFound for an unknown marker."""
+    kind, key = wanted.kind, wanted.sort_key
+    found = sorted(found, key=lambda each: (getattr(each, key), each.created_at, each.key), reverse=wanted.descending)
+    if wanted.marker:
+        place = next((place for place, each in enumerate(found) if each.key == kind.key(wanted.marker)), None)
         if place is None:
-            raise NotFound(kind.absent.format(name=marker, namespace=namespace))
+            raise NotFound(kind.absent.format(name=wanted.marker, namespace=namespace))
         found = found[place + 1 :]
-    return found[:limit]
+    return found[: wanted.limit]
+
+
+def _visibility(last: dict[str, str], values: tuple[str, ...]) -> str | None:
+    """The visibility that is asked for; an empty one is that of nothing."""
+    found = last.get("visibility")
+    if found and found not in values:
+        raise Invalid(f"Invalid visibility value: {found}")
+    return found
 
 
 def _newest(last: dict[str, str]) -> bool:

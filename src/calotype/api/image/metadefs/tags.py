@@ -15,8 +15,9 @@ async def index(api: ImageAPI, request: Request) -> Response:
     """GET /v2/metadefs/namespaces/{namespace}/tags"""
     asked = queries.pairs(request.scope["query_string"])
     namespace = request.parameters["namespace"]
+    wanted = query.parts(asked, TAG)
     parts = await api.definitions.parts(request.caller, namespace, TAG)
-    shown = query.page(parts, asked, TAG, namespace, least=0)
+    shown = query.page(parts, wanted, namespace)
     return json_reply({"tags": [{"name": each.name} for each in shown]})
 
 
@@ -32,7 +33,7 @@ async def put_all(api: ImageAPI, request: Request) -> Response:
 
 async def create(api: ImageAPI, request: Request) -> Response:
     """POST /v2/metadefs/namespaces/{namespace}/tags/{name}"""
-    new = bodies.tag({"name": request.parameters["name"]})
+    new = bodies.tag_named(request.parameters["name"])
     (made,) = await api.definitions.add(request.caller, request.parameters["namespace"], TAG, [new])
     return json_reply(views.tag(made), 201)
 

@@ -1,6 +1,6 @@
 """Metadata definitions as the Image API shows them (spec: image-v2 25)."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from calotype.api.wire import timestamp
@@ -37,20 +37,31 @@ def whole(found: Whole, resource_type: str = "") -> Document:
     inside = {
         "resource_type_associations": [association(each) for each in associations],
         "properties": properties(_of(found, PROPERTY), prefix),
-        "objects": [object_(found.namespace.name, each, prefix) for each in newest_first(_of(found, OBJECT))],
-        "tags": [{"name": each.name} for each in newest_first(_of(found, TAG))],
+        "objects": [object_(found.namespace.name, each, prefix) for each in _of(found, OBJECT)],
+        "tags": [{"name": each.name} for each in _of(found, TAG)[::-1]],
     }
     return {**namespace(found.namespace), **{name: value for name, value in inside.items() if value}}
 
 
+def created(found: Whole, asked: Container[str]) -> Document:
+    """The document of a new namespace: what is in it as it was asked for, as Glance answers."""
+    inside = {
+        "resource_type_associations": [_said(each) for each in _of(found, RESOURCE_TYPE)],
+        "properties": properties(_of(found, PROPERTY)),
+        "objects": [_said(each) for each in _of(found, OBJECT)],
+        "tags": [_said(each) for each in _of(found, TAG)],
+    }
+    return {**namespace(found.namespace), **{name: value for name, value in inside.items() if name in asked}}
+
+
 def association(found: Part) -> Document:
     """The document of an association with a resource type."""
-    return {"name": found.name, **found.body, **_times(found)}
+    return {**_said(found), **_times(found)}
 
 
 def property_(found: Part) -> Document:
     """The document of one property."""
-    return {"name": found.name, **found.body}
+    return {**found.body, "name": found.name}
 
 
 def properties(found: Iterable[Part], prefix: str = "") -> Document:
@@ -61,10 +72,16 @@ def properties(found: Iterable[Part], prefix: str = "") -> Document:
 def object_(namespace: str, found: Part, prefix: str = "") -> Document:
     """The document of an object."""
     return {
-        "name": found.name,
-        **found.body,
-        "required": [prefix + name for name in found.body["required"]],
-        "properties": {prefix + name: each for name, each in found.body["properties"].items()},
+        **written_object(namespace, found),
+        "required": [prefix + name for name in found.body.get("required", ())],
+        "properties": {prefix + name: each for name, each in found.body.get("properties", {}).items()},
+    }
+
+
+def written_object(namespace: str, found: Part) -> Document:
+    """The document of an object that was just written: what was not said is left out, as Glance answers."""
+    return {
+        **_said(found),
         **_times(found),
         "self": f"{path(namespace)}/objects/{found.name}",
         "schema": "/v2/schemas/metadefs/object",
@@ -81,9 +98,8 @@ def resource_type(found: ResourceType) -> Document:
     return {"name": found.name, **_times(found)}
 
 
-def newest_first(found: list[Part]) -> list[Part]:
-    """The order in which objects and tags are shown."""
-    return found[::-1]
+def _said(found: Part) -> Document:
+    return {"name": found.name, **found.body}
 
 
 def _of(found: Whole, kind: Kind) -> list[Part]:
