@@ -26,7 +26,7 @@ WRONG = {
     "service": ({"service_name": "none"}, "Keystone has 0 services"),
     "region": ({"region": "Nowhere"}, "of that service in Nowhere"),
     "scope": ({"username": "narrow", "project": "narrow"}, "the role reader for the system"),
-    "rights": ({"username": "blind", "project": "narrow"}, "not authorized to perform the requested action"),
+    "role": ({"username": "blind", "project": "narrow"}, "the role reader for the system"),
 }
 
 

@@ -4,13 +4,21 @@ import asyncio
 import hashlib
 import os
 import time
+from collections.abc import AsyncGenerator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from calotype.images import cache as reading
+from calotype.images.cache import FILLINGS, Cache, name_of
+from calotype.images.data import Data
 from calotype.images.errors import StorageUnavailable
+from calotype.settings import Cache as CacheSettings
+from calotype.settings import Settings
+from tests.support.catalogue import an_image
 from tests.support.slowsite import DATA, MIB, Open, SlowSite
+from tests.support.waiting import until
 
 
 async def test_the_second_download_does_not_touch_the_store(site: SlowSite) -> None:
@@ -218,6 +226,43 @@ async def test_deleting_an_image_ends_its_filling(site: SlowSite) -> None:
     assert await site.cached({other}) == {other}
     await asyncio.gather(*readers, return_exceptions=True)
     assert [path.name.partition(".")[0] for path in site.files("data")] == [other]
+
+
+async def test_a_filling_that_ends_before_it_begins_holds_nothing_up(tmp_path: Path) -> None:
+    """As when the image is deleted in the same turn of the loop."""
+    cache = Cache(Settings(data=str(tmp_path), cache=CacheSettings(directory="cache", size=MIB)))
+    await cache.open()
+    content = DATA[:1000]
+
+    async def read(start: int, stop: int) -> AsyncGenerator[bytes]:
+        yield content[start:stop]
+
+    data = Data(len(content), None, read, "slow")
+    for _ in range(FILLINGS + 1):
+        image = an_image(size=len(content), os_hash_algo="sha512", os_hash_value=hashlib.sha512(content).hexdigest())
+        download = asyncio.create_task(cache.through(image, data))
+        await asyncio.create_task(cache.forget(image.id))
+        async with asyncio.timeout(5):
+            found = await download
+            assert b"".join([piece async for piece in found.read(0, len(content))]) == content
+    image = an_image(size=len(content), os_hash_algo="sha512", os_hash_value=hashlib.sha512(content).hexdigest())
+    await cache.through(image, data)
+    name = name_of(image)
+    assert name is not None
+    await until(lambda: cache.copies.has(name))
+
+
+async def test_data_that_cannot_be_read_is_told_before_the_answer_begins(opened: Open) -> None:
+    async with opened(directory="") as site:
+        image = await site.image()
+        site.store.breaks_at = 0
+        assert (await site.get(image)).status_code == 503
+        assert (await site.get(image, Range="bytes=1-")).status_code == 503
+        site.store.pause = 0.3
+        reading = asyncio.create_task(site.get(image))
+        await asyncio.sleep(0.1)
+        (await site.client.delete(f"/v2/images/{image}")).raise_for_status()
+        assert (await reading).status_code == 404
 
 
 async def test_a_store_with_files_is_not_read_through(site: SlowSite) -> None:

@@ -97,6 +97,7 @@ def test_a_store_without_its_data(deployment: Deployment, how: str) -> None:
         place.mkdir()
     remedy = f"is {place} mounted and the right directory? Else restore its files, or delete these images"
     assert deployment.complaints() == [lacks("two", 1, image) + remedy]
+    assert "ok    1 images have data, 0 files are being written or removed" in deployment.run("doctor")[1]
 
 
 def test_the_store_that_has_no_name(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,12 @@ def test_every_format_becomes_the_one_wanted(
     back = tmp_path / "back"
     _qemu("convert", "-f", output, "-O", "raw", f"file:{target}", back)
     assert back.read_bytes() == content.read_bytes()
+
+
+def test_what_is_missing_is_called_by_its_name(disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    with pytest.raises(StorageUnavailable, match="The temporary directory cannot be used at the moment"):
+        run(disk("qcow2"), "qcow2")
 
 
 def test_partitioned_disks_are_raw(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from calotype.access.protections import RIGHTS, Protections, completed, load
 from calotype.settings import Image, SettingsError
 from tests.support.attacked import PATCH
 from tests.support.catalogue import Run, an_image
-from tests.support.compute import CALLERS
+from tests.support.compute import CALLERS, DEMO
 from tests.support.image import image_service
 
 ALL = "create = {0}\nread = {0}\nupdate = {0}\ndelete = {0}\n"
@@ -183,13 +183,19 @@ def test_what_is_hidden_is_not_lost() -> None:
     assert completed(whole, seen, emptied).properties == {"b": "2"}
 
 
-def test_the_quota_counts_what_is_hidden(tmp_path: Path, run: Run) -> None:
+def test_the_quota_counts_what_the_caller_sees(tmp_path: Path, run: Run) -> None:
+    """Otherwise its refusals would tell how many properties there are that the caller does not see."""
     (tmp_path / "p.conf").write_text(f"[hidden]\n{ALL.format('admin')}[.*]\n{ALL.format('@')}")
     limits = Image(property_protection_file=str(tmp_path / "p.conf"), property_quota=2)
     with image_service(tmp_path, run, image=limits) as service:
-        made = service("POST", "/v2/images", "admin", json={"hidden": "1", "visibility": "public"}).json()["id"]
-        headers = PATCH
-        for name, status in (("a", 200), ("b", 413)):
+        wanted = {"hidden": "1", "owner": DEMO}
+        made = service("POST", "/v2/images", "admin", json=wanted).json()["id"]
+        for who, name, told in (
+            ("demo", "a", ""),
+            ("admin", "b", "Attempted: 3"),
+            ("demo", "b", ""),
+            ("demo", "c", "Attempted: 3"),
+        ):
             change = [{"op": "add", "path": f"/{name}", "value": "1"}]
-            answer = service("PATCH", f"/v2/images/{made}", "admin", json=change, headers=headers)
-            assert answer.status_code == status, answer.text
+            answer = service("PATCH", f"/v2/images/{made}", who, json=change, headers=PATCH)
+            assert (answer.status_code, told in answer.text) == (413 if told else 200, True), answer.text

@@ -100,6 +100,7 @@ async def test_definitions_take_as_many_statements_however_many_they_are(demo: I
         ("/n12/properties", 2),
         ("/n12/resource_types", 2),
         ("/n12/properties/p3", 2),
+        ("/n12/properties/p3?resource_type=t0", 3),
     ):
         answer, statements = await demo.counted("GET", path + query)
         assert (answer.status_code, statements) == (200, expected), query

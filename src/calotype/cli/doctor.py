@@ -117,9 +117,8 @@ async def _contents(settings: Settings) -> list[Finding]:
     by_store: dict[str, list[str]] = {}
     for store, image_id in lacking:
         by_store.setdefault(store, []).append(image_id)
-    found: list[Finding] = [
-        (True, f"{len(located)} images have data, {len(waiting)} files are being written or removed")
-    ]
+    whole = len(located) - len({image_id for _, image_id in lacking})
+    found: list[Finding] = [(True, f"{whole} images have data, {len(waiting)} files are being written or removed")]
     return found + [(False, _lack(settings, store, images)) for store, images in by_store.items()]
 
 

@@ -1,6 +1,7 @@
 """Lists of namespaces: one statement whose shape follows the request, one more for what they are associated with.
 
-Order is total and pages continue strictly after the marker's place in it; a missing display name sorts as empty.
+Order is total and pages continue strictly after the marker's place in it; what is missing sorts as
+empty.
 """
 
 from typing import Any

@@ -13,7 +13,7 @@ from calotype.database.metadef_tables import namespaces, parts, resource_types
 from calotype.database.statements import Row, Statement, Work, inserted, updated
 from calotype.images.errors import Conflict, NotFound
 from calotype.images.model import now
-from calotype.metadefs.model import KINDS, RESOURCE_TYPE, Kind, Namespace, Part, ResourceType
+from calotype.metadefs.model import KINDS, NOT_THERE, RESOURCE_TYPE, Kind, Namespace, Part, ResourceType
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
@@ -70,7 +70,7 @@ def resource_type(row: Row) -> ResourceType:
     return ResourceType(*row)
 
 
-def lock(name: str, absent: str = "Namespace {namespace} not found") -> Work:
+def lock(name: str, absent: str = NOT_THERE) -> Work:
     """The namespace, locked for the rest of the transaction; NotFound, worded by `absent`."""
     rows = yield _LOCK, {"name": name}
     if not rows:

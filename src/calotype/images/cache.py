@@ -83,7 +83,9 @@ class Cache:
             return data  # nobody's one image drives out everybody else's
         if name not in self._fillings and len(self._fillings) < FILLINGS:
             begun = asyncio.Event()
-            self._fillings[name] = asyncio.create_task(self._fill_behind(name, image, data, begun)), begun
+            filling = asyncio.create_task(self._fill_behind(name, image, data, begun))
+            filling.add_done_callback(lambda _: self._ended(name, begun))
+            self._fillings[name] = filling, begun
         if name in self._fillings:
             await self._fillings[name][1].wait()
         return data._replace(path=None, read=self._reader(name, data.read)) if self.copies.started(name) else data
@@ -116,9 +118,11 @@ class Cache:
             log.warning("image %s is not cached: %s", image.id, error)
         except Exception:
             log.exception("image %s is not cached", image.id)
-        finally:
-            begun.set()
-            del self._fillings[name]
+
+    def _ended(self, name: Name, begun: asyncio.Event) -> None:
+        """Also of a filling that was cancelled before its first step."""
+        begun.set()
+        del self._fillings[name]
 
     async def fetch(self, image: Image, data: Data) -> bool:
         """Have a copy; False if another worker is at it, or there is no room now.

@@ -147,12 +147,12 @@ class Library:
             attributes.refuse_reserved(name)
         if self.protections is not None:
             self.protections.refuse_new(caller, image.properties)
+        attributes.check_tag_quota(image.tags, self._limits)
         for name in wanted:
             if name != "id":
                 attributes.refuse_read_only(name)
         for name, value in wanted.items():
             attributes.refuse_out_of_range(name, value)
-        attributes.check_tag_quota(image.tags, self._limits)
         attributes.check_property_quota(image.properties, self._limits)
         return image
 
@@ -171,8 +171,8 @@ class Library:
         """Let `mutate` change the image in one transaction.
 
         In order: ImageNotFound; whatever `first` raises; NotAuthorized by `rule`; whatever `mutate` raises;
-        LimitExceeded for too many properties. What `first` and `mutate` are given lacks what the caller may not read;
-        that stays as it is.
+        LimitExceeded for more properties than an image may have, of those that the caller sees. What `first` and
+        `mutate` are given lacks what the caller may not read; that stays as it is.
         """
         guarded = self.guarded(caller, rule, mutate, first)
         changed: Image = await self._database.write(rows.change, image_id, caller.project_id or "", guarded)
@@ -188,10 +188,10 @@ class Library:
             if first is not None:
                 first(seen)
             self.authorize(rule, caller, image)
-            changed = completed(image, seen, mutate(seen))
-            if not changed.properties.keys() <= image.properties.keys():
+            changed = mutate(seen)
+            if not changed.properties.keys() <= seen.properties.keys():
                 attributes.check_property_quota(changed.properties, self._limits)
-            return changed
+            return completed(image, seen, changed)
 
         return checked
 

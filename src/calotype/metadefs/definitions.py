@@ -15,11 +15,20 @@ from calotype.database.engine import Database
 from calotype.database.statements import Work
 from calotype.images.errors import Forbidden, NotAuthorized, NotFound
 from calotype.images.model import keepable, now
-from calotype.metadefs.model import OBJECT, PROPERTY, RESOURCE_TYPE, TAG, Draft, Kind, Listing, Namespace, Part
+from calotype.metadefs.model import (
+    ABSENT,
+    NOT_THERE,
+    OBJECT,
+    PROPERTY,
+    RESOURCE_TYPE,
+    TAG,
+    Draft,
+    Kind,
+    Listing,
+    Namespace,
+    Part,
+)
 from calotype.metadefs.model import ResourceType as Type
-
-_ABSENT = "Metadata definition namespace={namespace} was not found."
-_NOT_THERE = "Namespace {namespace} not found"
 
 
 class Whole(NamedTuple):
@@ -57,7 +66,7 @@ class Definitions:
         self._authorize("list_metadef_resource_types", caller)
         listing.admin, listing.project = caller.is_admin, caller.project_id
         if marker:
-            listing.marker = await self._seen(caller, marker, _ABSENT)
+            listing.marker = await self._seen(caller, marker, ABSENT)
         if listing.limit == 0:
             return Page([], None)
         found, associations = await page(self._database, listing)
@@ -67,7 +76,7 @@ class Definitions:
 
     async def show(self, caller: Caller, name: str) -> Whole:
         """The namespace with everything in it. Two statements."""
-        found = await self._seen(caller, name, _ABSENT)
+        found = await self._seen(caller, name, ABSENT)
         for kind in (RESOURCE_TYPE, OBJECT, PROPERTY, TAG):
             self._authorize(kind.index, caller, found)
         inside = await self._database.all(rows.PARTS, {"namespace_id": found.id})
@@ -171,13 +180,17 @@ class Definitions:
         await self._write(rows.remove_parts, name, kind, check)
 
     async def _without_prefix(self, found: Namespace, resource_type: str, part_name: str) -> str:
-        absent = f"The metadata definition resource-type with name={resource_type}, was not found."
-        if any(row[0] == resource_type for row in await self._database.all(rows.TYPES, {})):
-            absent = (
-                f"The metadata definition resource-type association of resource-type={resource_type} to "
-                f"namespace={found.name}, was not found."
-            )
-        association = await self._one(found, RESOURCE_TYPE, resource_type, absent)
+        absent = (
+            f"The metadata definition resource-type association of resource-type={resource_type} to "
+            f"namespace={found.name}, was not found."
+        )
+        try:
+            association = await self._one(found, RESOURCE_TYPE, resource_type, absent)
+        except NotFound:
+            if any(row[0] == resource_type for row in await self._database.all(rows.TYPES, {})):
+                raise
+            unknown = f"The metadata definition resource-type with name={resource_type}, was not found."
+            raise NotFound(unknown) from None
         prefix = association.body.get("prefix") or ""
         if not part_name.startswith(prefix):
             raise NotFound(
@@ -202,7 +215,7 @@ class Definitions:
                     return found
         raise NotFound(absent.format(namespace=name))
 
-    async def _write(self, work: Callable[..., Work], name: str, *more: Any, absent: str = _NOT_THERE) -> Any:
+    async def _write(self, work: Callable[..., Work], name: str, *more: Any, absent: str = NOT_THERE) -> Any:
         if not keepable(name):
             raise NotFound(absent.format(namespace=name))
         return await self._database.write(work, name, *more)
@@ -212,7 +225,7 @@ class Definitions:
             raise NotFound(kind.absent.format(name=part_name, namespace=name))
         return await self._write(rows.change_part, name, kind, part_name, decide, absent=kind.nowhere)
 
-    def _must(self, caller: Caller, found: Namespace, rule: str, absent: str = _NOT_THERE) -> None:
+    def _must(self, caller: Caller, found: Namespace, rule: str, absent: str = NOT_THERE) -> None:
         """NotFound for what the caller may not see, NotAuthorized if the rule says no."""
         if not self._policy.allows("get_metadef_namespace", caller, found):
             raise NotFound(absent.format(namespace=found.name))
@@ -222,7 +235,7 @@ class Definitions:
         """NotAuthorized if the rule says no; NotFound for who could not see a namespace of their own project either."""
         if self._policy.allows(rule, caller, found):
             return
-        if not self._policy.allows("get_metadef_namespace", caller, found):
+        if found is None and not self._policy.allows("get_metadef_namespace", caller):
             raise NotFound("The resource could not be found.")
         raise NotAuthorized(rule)
 

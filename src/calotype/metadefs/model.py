@@ -50,6 +50,11 @@ class Draft(msgspec.Struct):
     owner: str | None = None
 
 
+NOT_THERE = "Namespace {namespace} not found"
+ABSENT = "Metadata definition namespace={namespace} was not found."
+"""Glance has two sentences for one absent namespace."""
+
+
 class Kind(msgspec.Struct, frozen=True):
     """What a part can be: how it is called in its table, the rules that guard it, and how its refusals are worded.
 
@@ -66,7 +71,7 @@ class Kind(msgspec.Struct, frozen=True):
     duplicate: str
     protected: str
     renamed: str = ""
-    nowhere: str = "Namespace {namespace} not found"
+    nowhere: str = NOT_THERE
     change: str = ""
     clear: tuple[str, ...] = ()
     folded: bool = False
@@ -113,7 +118,7 @@ OBJECT = Kind(
     change="modify_metadef_object",
     remove="delete_metadef_object",
     clear=("delete_metadef_namespace",),
-    nowhere="Metadata definition namespace={namespace} was not found.",
+    nowhere=ABSENT,
     absent="Could not find metadata object {name}",
     duplicate="A metadata definition object with name={name} already exists in namespace={namespace}.",
     renamed=(
@@ -146,7 +151,7 @@ KINDS = {kind.id: kind for kind in (RESOURCE_TYPE, PROPERTY, OBJECT, TAG)}
 class Part(msgspec.Struct):
     """A property, an object, a tag or the association of a resource type; `body` is the rest of its document.
 
-    An association's body has `prefix` and `properties_target`, a property's its definition without the name, an
+    An association's body has `prefix` and `properties_target`, a property's its definition, an
     object's `description`, `required` and `properties`, a tag's nothing; what was never said is not in it.
     """
 

@@ -1,7 +1,8 @@
 """Image data (spec: image-v2 12): upload, download, ranges."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -10,8 +11,9 @@ from calotype.api.image import ranges
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.faults import Refused
 from calotype.api.wire import STATUS, Reply, Request
-from calotype.images.data import Data
-from calotype.images.errors import Invalid, NotFound
+from calotype.images.errors import Invalid, NotFound, StorageUnavailable
+
+Headers = list[tuple[bytes, bytes]]
 
 
 async def upload(api: ImageAPI, request: Request) -> Response:
@@ -69,11 +71,20 @@ async def download(api: ImageAPI, request: Request) -> Response:
     if image.checksum:
         headers.append((b"content-md5", image.checksum.encode()))
     span = ranges.wanted(request, data.size)
-    if span is None:
-        return Sent(data, (0, data.size), 200, headers)
-    start, end = span
-    headers.append((b"content-range", f"bytes {start}-{end - 1}/{data.size}".encode()))
-    return Sent(data, span, 206, headers)
+    if span is not None:
+        headers.append((b"content-range", f"bytes {span[0]}-{span[1] - 1}/{data.size}".encode()))
+    start, end = span or (0, data.size)
+    headers.append((b"content-length", str(end - start).encode()))
+    if span is None and data.path and "http.response.pathsend" in request.scope.get("extensions", {}):
+        return File(data.path, headers)
+    pieces = data.read(start, end)
+    try:
+        first = await anext(pieces, b"")
+    except StorageUnavailable:
+        # Deleted since it was found, which this tells, or out of reach: an answer that began could not say it.
+        await api.library.show(request.caller, request.parameters["image_id"])
+        raise
+    return Pieces(first, pieces, 200 if span is None else 206, headers)
 
 
 def _preferred(request: Request) -> list[str]:
@@ -83,24 +94,38 @@ def _preferred(request: Request) -> list[str]:
     return [each.strip() for each in request.query_params.get("prefer", "").split(",") if each.strip()]
 
 
-class Sent(Response):
-    """Image data. A whole file goes out by `http.response.pathsend` where the server can, in pieces otherwise."""
+class File(Response):
+    """A whole file, which the server sends by itself (`http.response.pathsend`)."""
 
-    def __init__(self, data: Data, span: ranges.Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.data = data
-        self.span = span
+    def __init__(self, path: Path, headers: Headers) -> None:
+        self._path = path
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        scope[STATUS] = self.status_code
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.pathsend", "path": str(self._path)})
+
+
+class Pieces(Response):
+    """Image data in pieces, of which the first is there."""
+
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes], status: int, headers: Headers) -> None:
+        self._first = first
+        self._rest = rest
         self.status_code = status
         self.background = None
-        self.raw_headers = [*headers, (b"content-length", str(span[1] - span[0]).encode())]
+        self.raw_headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a slow reader holds one piece in memory."""
         scope[STATUS] = self.status_code
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if self.status_code == 200 and self.data.path and "http.response.pathsend" in scope.get("extensions", {}):
-            await send({"type": "http.response.pathsend", "path": str(self.data.path)})
-            return
-        async with aclosing(self.data.read(*self.span)) as pieces:
-            async for piece in pieces:
+        async with aclosing(self._rest):
+            await send({"type": "http.response.body", "body": self._first, "more_body": True})
+            async for piece in self._rest:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

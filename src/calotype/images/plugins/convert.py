@@ -64,19 +64,20 @@ async def convert(source: Path, target: Path, disk_format: str, settings: Plugin
     that is unsafe or not of `disk_format`, Invalid for data that qemu-img cannot convert, LimitExceeded beyond a size
     or a limit of the settings, StorageFull, StorageUnavailable.
     """
-    found = await asyncio.to_thread(_examine, source, limits)
+    found = await asyncio.to_thread(_examine, source, "data to convert", limits)
     _check(found, disk_format, settings)
     if disk_format in ("iso", settings.output_format):
         return None
     if settings.output_format == "raw" and (found.virtual_size or 0) > limits.size_cap:
         raise _too_large(limits)
     with making(target):
-        await _run(_command(source, target, disk_format, settings, limits), settings, limits)
+        command = _command(source, target, disk_format, settings, limits)
+        await _run(command, settings, limits)
         return await asyncio.to_thread(_converted, target, settings.output_format, limits)
 
 
-def _examine(path: Path, limits: Limits) -> Found:
-    with worded():
+def _examine(path: Path, what: str, limits: Limits) -> Found:
+    with worded(what):
         return examine(path, limits)
 
 
@@ -93,7 +94,7 @@ def _check(found: Found, disk_format: str, settings: Plugins) -> None:
 
 def _converted(target: Path, output_format: str, limits: Limits) -> Converted:
     """What was made; a raw disk may be anything that is safe."""
-    found = _examine(target, limits)
+    found = _examine(target, SCRATCH, limits)
     if output_format not in ("raw", found.disk_format):
         raise ContentRefused(f"Image disk_format {output_format} does not match stream data {found.disk_format}")
     size = target.stat().st_size
@@ -118,7 +119,7 @@ def _command(source: Path, target: Path, disk_format: str, settings: Plugins, li
 
 async def _run(command: list[str], settings: Plugins, limits: Limits) -> None:
     """Run it to its end; whatever happens, no process of its group is left."""
-    with worded():
+    with worded("temporary directory"):  # not the scratch: that it is full has to be said somewhere
         said = TemporaryFile()  # noqa: SIM115 - closed by the next line; a pipe would stay open as long as any child
     with said:
         code = await _code(command, said, settings.convert_seconds)
@@ -131,7 +132,7 @@ async def _run(command: list[str], settings: Plugins, limits: Limits) -> None:
 
 async def _code(command: list[str], said: BinaryIO, seconds: int) -> int:
     """The exit code of the process."""
-    with worded():
+    with worded("program that converts images"):
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,

@@ -91,7 +91,7 @@ def compression(head: bytes) -> str | None:
 
 
 def _decompress(source: Path, target: Path, cap: int, stop: threading.Event) -> int | None:
-    with worded():
+    with worded("data to decompress"):
         file = open(source, "rb")  # noqa: SIM115 - closed by the next line
     with file:
         name = compression(file.read(16))

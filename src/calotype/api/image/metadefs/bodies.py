@@ -9,8 +9,7 @@ from typing import Any
 
 from calotype.api.image.metadefs import schemas
 from calotype.api.image.schemas import Validator
-from calotype.images.errors import Forbidden, Invalid, NotFound
-from calotype.images.model import keepable
+from calotype.images.errors import Forbidden, Invalid
 from calotype.metadefs.model import NAME_LENGTH, OBJECT, PROPERTY, RESOURCE_TYPE, TAG, Draft, Kind, Part
 
 Body = Mapping[str, Any]
@@ -77,13 +76,6 @@ def tag(body: Body) -> Part:
     return Part(TAG, _name("tag", body["name"]), {})
 
 
-def tag_named(name: str) -> Part:
-    """A tag, its name from a path."""
-    if not keepable(name):
-        raise NotFound("The resource could not be found.")
-    return tag({"name": name})
-
-
 def tags(body: Body) -> list[Part]:
     """Several tags."""
     _check(_tags, body, _TIMES)
@@ -116,7 +108,7 @@ def _refuse_odd_numbers(body: Body) -> None:
 def _name(schema: str, value: Any) -> str:
     """A name by which something will be found: it must fit into a segment of a path."""
     if not isinstance(value, str) or not 0 < len(value) <= NAME_LENGTH or "/" in value or value in (".", ".."):
-        complaint = f"a name has 1 to {NAME_LENGTH} characters, none of them a slash"
+        complaint = f"a name has 1 to {NAME_LENGTH} characters, none of them a slash, and is not . or .."
         raise Invalid(f"Provided object does not match schema '{schema}': {complaint}")
     return value
 

@@ -17,7 +17,7 @@ _MAX_TYPES = 100
 def listing(query: Pairs, limits: Limits) -> Listing:
     """The list of namespaces that the query asks for; Invalid."""
     last = dict(query)
-    found = Listing(limit=min(_limit(last.get("limit"), limits.default_limit, 0), limits.max_limit))
+    found = Listing(limit=min(_limit(last["limit"], 0) if "limit" in last else limits.default_limit, limits.max_limit))
     key = last.get("sort_key", "created_at")
     if key not in SORT_KEYS:
         raise Invalid(f"Invalid sort key: {key}. It must be one of the following: {', '.join(SORT_KEYS)}.")
@@ -57,18 +57,18 @@ class PartListing(NamedTuple):
 def parts(query: Pairs, kind: Kind) -> PartListing:
     """The list of objects or tags that the query asks for; Invalid.
 
-    Tags are newest first unless told otherwise; objects oldest first unless sorted at all, as in Glance.
+    Tags are newest first unless told otherwise; objects oldest first unless sorted at all.
     """
     last = dict(query)
     key = last.get("sort_key", "created_at")
     if key not in _PART_KEYS:
         raise Invalid(f"Invalid sort key: {key}. It must be one of the following: {', '.join(_PART_KEYS)}.")
     _visibility(last, (*VISIBILITIES, "shared"))
-    descending = _newest(last) and (kind is TAG or not last.keys().isdisjoint(("sort_key", "sort_dir")))
-    text = last.get("limit")
-    if kind is TAG and not text:
-        text = None
-    limit = None if text is None else _limit(text, 0, 0 if kind is TAG else 1)
+    tags = kind is TAG
+    descending = _newest(last) and (tags or "sort_key" in last or "sort_dir" in last)
+    if tags and last.get("limit") == "":
+        del last["limit"]  # as if it had not been said
+    limit = _limit(last["limit"], 0 if tags else 1) if "limit" in last else None
     return PartListing(kind, key, descending, limit, last.get("marker", ""))
 
 
@@ -99,9 +99,7 @@ def _newest(last: dict[str, str]) -> bool:
     return direction == "desc"
 
 
-def _limit(text: str | None, default: int, least: int) -> int:
-    if text is None:
-        return default
+def _limit(text: str, least: int) -> int:
     try:
         limit = int(text)
     except ValueError:

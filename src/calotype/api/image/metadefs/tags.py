@@ -6,6 +6,8 @@ from calotype.api.image import query as queries
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.metadefs import bodies, query, views
 from calotype.api.wire import Reply, Request, json_reply
+from calotype.images.errors import NotFound
+from calotype.images.model import keepable
 from calotype.metadefs.model import TAG
 
 _YES = ("1", "t", "true", "on", "y", "yes")
@@ -33,7 +35,10 @@ async def put_all(api: ImageAPI, request: Request) -> Response:
 
 async def create(api: ImageAPI, request: Request) -> Response:
     """POST /v2/metadefs/namespaces/{namespace}/tags/{name}"""
-    new = bodies.tag_named(request.parameters["name"])
+    name = request.parameters["name"]
+    if not keepable(name):
+        raise NotFound("The resource could not be found.")
+    new = bodies.tag({"name": name})
     (made,) = await api.definitions.add(request.caller, request.parameters["namespace"], TAG, [new])
     return json_reply(views.tag(made), 201)
 
