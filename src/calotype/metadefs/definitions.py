@@ -235,7 +235,7 @@ class Definitions:
         """NotAuthorized if the rule says no; NotFound for who could not see a namespace of their own project either."""
         if self._policy.allows(rule, caller, found):
             return
-        if found is None and not self._policy.allows("get_metadef_namespace", caller):
+        if found is OWN and not self._policy.allows("get_metadef_namespace", caller, OWN):
             raise NotFound("The resource could not be found.")
         raise NotAuthorized(rule)
 
