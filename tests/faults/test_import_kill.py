@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.attacked import Site, eventually
+from tests.support.attacked import Site, eventually, pid_exists
 from tests.support.origin import DATA, Origin
 from tests.support.outcome import begin, ended, is_active, stage
 from tests.support.postgres import Postgres
@@ -62,7 +62,13 @@ def import_five(site: Site, origin: Origin) -> list[str]:
 
 def kill_worker(site: Site) -> None:
     """Kill the oldest worker."""
-    os.kill(oldest(site), signal.SIGKILL)
+    kill(oldest(site))
+
+
+def kill(pid: int) -> None:
+    """Kill a worker; until it is gone, new connections may be given to it, and reset."""
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not pid_exists(pid), 10)
 
 
 def kill_server(site: Site) -> None:
@@ -136,7 +142,7 @@ def test_how_long_it_takes_by_default_until_another_worker_takes_over(start: Sta
     with sqlite3.connect(site.server.data / "calotype.db") as database:
         ((holder,),) = database.execute("SELECT holder FROM tasks").fetchall()
     database.close()
-    os.kill(pid_of(site, holder), signal.SIGKILL)
+    kill(pid_of(site, holder))
     outcome = ended(site, image, time.monotonic())
     is_active(outcome, DATA)
     # The lease, the look for new tasks each second, and the download itself.
