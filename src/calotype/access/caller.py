@@ -2,6 +2,8 @@
 
 import msgspec
 
+from calotype.access.access_rules import AccessRule
+
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The person and scope behind a token.
@@ -10,7 +12,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     `service_roles` are those of the service whose token came beside (X-Service-Token).
     A token has at most one scope: a project, a domain, or the system. `service` is set when a trusted service passes
     the call on (as the Compute API does), which lifts the demand for a project. `administers` is what the operator's
-    rules make of the caller, None if they leave it to the role.
+    rules make of the caller, None if they leave it to the role. `access_rules` are the only requests that the
+    application credential behind the token is for, None if it is for all.
     """
 
     user_id: str
@@ -24,6 +27,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     service_roles: frozenset[str] = frozenset()
     expires_at: int = 0
     administers: bool | None = None
+    access_rules: tuple[AccessRule, ...] | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -35,6 +35,8 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
 class Tokens:
     """Issues, checks and revokes tokens."""
 
+    image_endpoint = ""
+
     def __init__(self, database: Database, settings: Identity, clock: Callable[[], int] = now) -> None:
         self._database = database
         self._lifetime = int(settings.token_hours * 3600 * 1_000_000)
@@ -67,8 +69,15 @@ class Tokens:
             return None
         return caller
 
-    async def caller(self, token: str | None) -> Caller | None:
-        """The caller behind a token, None when it grants nothing: two statements, or none if it is cached."""
+    async def service(self, token: str) -> Caller | None:
+        """The service behind a token: whoever has one, since rules ask for the role themselves."""
+        return await self.caller(token)
+
+    async def caller(self, token: str | None, helper: Caller | None = None) -> Caller | None:
+        """The caller behind a token, None when it grants nothing: two statements, or none if it is cached.
+
+        `helper` is the service whose own token came along.
+        """
         if not token or not _SHAPE(token):
             return None
         caller = self.cached(token)

@@ -58,6 +58,8 @@ def checked(settings: Settings) -> Settings:
     _check_stores(settings)
     _check_catalog(settings)
     _check_quota(settings)
+    if settings.identity.source == "keystone":
+        _check_keystone(settings, "identity.source")
     for method in settings.imports.methods:
         if method not in IMPORT_METHODS:
             raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")
@@ -68,12 +70,19 @@ def _check_quota(settings: Settings) -> None:
     _ = settings.quota.storage_bytes
     if not settings.quota.keystone_limits:
         return
-    for name in ("url", "username", "password"):
-        if not getattr(settings.keystone, name):
-            raise SettingsError(f"quota.keystone_limits: keystone.{name} has to be set, too")
+    _check_keystone(settings, "quota.keystone_limits")
     keystone = settings.keystone
     if not (keystone.endpoint_id or keystone.service_type or keystone.service_name):
         raise SettingsError("quota.keystone_limits: keystone.endpoint_id, service_type or service_name has to be set")
+
+
+def _check_keystone(settings: Settings, wanted_by: str) -> None:
+    """A plugin says itself what it lacks, as it is made."""
+    for name in ("url",) if settings.keystone.auth_type else ("url", "username", "password"):
+        if not getattr(settings.keystone, name):
+            raise SettingsError(f"{wanted_by}: keystone.{name} has to be set, too")
+    if settings.keystone.client_key and not settings.keystone.client_certificate:
+        raise SettingsError("keystone.client_key: keystone.client_certificate has to be set, too")
 
 
 def _check_stores(settings: Settings) -> None:
