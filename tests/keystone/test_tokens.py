@@ -1,0 +1,218 @@
+"""Tokens of a real Keystone: used, withdrawn, expired, and what becomes of them while Keystone is away (B)."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import msgspec
+import pytest
+
+from calotype.access.keystone_client import KeystoneClient
+from calotype.settings import SettingsError
+from tests.support.attacked import eventually
+from tests.support.commands import Command
+from tests.support.keystone import RealKeystone
+from tests.support.keystone_tokens import believing, by_password, connect, make, member, settings
+from tests.support.server import Server
+from tests.support.servers import Servers
+
+DATA = b"not a known disk format\n" * 1000
+SLACK = 4.0
+"""Seconds that a slow machine may take for what is due."""
+
+
+class Cloud(NamedTuple):
+    """A Keystone, and a server whose tokens are that one's."""
+
+    keystone: RealKeystone
+    server: Server
+
+
+@pytest.fixture(scope="module")
+def cloud(
+    prepared_keystone: RealKeystone, tmp_path_factory: pytest.TempPathFactory, servers: Servers
+) -> Iterator[Cloud]:
+    """Both, with the server in Keystone's catalogue."""
+    keystone = prepared_keystone.copy(tmp_path_factory.mktemp("keystone")).start()
+    try:
+        make(keystone)
+        member(keystone, "bystander")
+        server = servers.unstarted("sqlite", accounts=False, environment=believing(keystone))
+        keystone.admin.service("image", server.base)
+        keystone.admin.service("compute", f"{server.base}/v2.1")
+        server.start()
+        yield Cloud(keystone, server)
+        server.kill()
+    finally:
+        keystone.kill()
+
+
+def status(server: Server, token: str, path: str = "/v2/images", **headers: str) -> int:
+    """What a call with a token is answered."""
+    return httpx.get(server.base + path, headers={"X-Auth-Token": token, **headers}, timeout=30).status_code
+
+
+def both(server: Server, token: str) -> tuple[int, int]:
+    """What a call to each API with a token is answered."""
+    return status(server, token), status(server, token, "/v2.1/images")
+
+
+def test_openstacksdk_logs_in_there_and_works_here(cloud: Cloud) -> None:
+    _, project = member(cloud.keystone, "sdk")
+    sdk = connect(cloud.keystone, **by_password("sdk"))
+    made = sdk.image.create_image("disk", data=DATA, disk_format="raw", container_format="bare")
+    assert sdk.image.download_image(made).content == DATA
+    assert (made.owner_id, [each.id for each in sdk.image.images()]) == (project, [made.id])
+    shown = sdk.compute.get(f"/images/{made.id}").json()["image"]
+    assert (shown["name"], shown["status"]) == ("disk", "ACTIVE")
+    assert shown["links"][2]["href"] == f"{cloud.server.base}//images/{made.id}"
+    sdk.image.delete_image(made)
+    assert list(sdk.image.images()) == []
+
+
+def test_roles_are_keystones(cloud: Cloud) -> None:
+    member(cloud.keystone, "looker", "reader")
+    token = cloud.keystone.log_in("looker", "looker", "looker")
+    assert both(cloud.server, token) == (200, 200)
+    answer = httpx.post(f"{cloud.server.base}/v2/images", json={}, headers={"X-Auth-Token": token}, timeout=30)
+    assert answer.status_code == 403
+    unscoped = cloud.keystone.log_in("looker", "looker", None)
+    assert both(cloud.server, unscoped) == (403, 403)
+
+
+WAYS: dict[str, Callable[[RealKeystone, str, str, str], object]] = {
+    "token withdrawn": lambda keystone, token, user, project: keystone.revoke(token),
+    "user disabled": lambda keystone, token, user, project: keystone.admin.enable(user, False),
+    "password changed": lambda keystone, token, user, project: keystone.admin.sdk.identity.update_user(
+        user, password="another"
+    ),
+    "user deleted": lambda keystone, token, user, project: keystone.admin.sdk.identity.delete_user(user),
+    "project deleted": lambda keystone, token, user, project: keystone.admin.sdk.identity.delete_project(project),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_ends_a_token_ends_it_here_within_seconds(cloud: Cloud, way: str) -> None:
+    name = way.replace(" ", "-")
+    user, project = member(cloud.keystone, name)
+    token, other = (cloud.keystone.log_in(each, each, each) for each in (name, "bystander"))
+    assert both(cloud.server, token) == (200, 200)
+    assert status(cloud.server, other) == 200
+    WAYS[way](cloud.keystone, token, user, project)
+    assert eventually(lambda: both(cloud.server, token) == (401, 401), 0.5 + SLACK)
+    assert status(cloud.server, other) == 200
+
+
+def test_an_application_credential_is_for_what_its_rules_say(cloud: Cloud) -> None:
+    user, _ = member(cloud.keystone, "robot")
+    person = connect(cloud.keystone, **by_password("robot"))
+    rules = [{"service": "image", "method": "GET", "path": "/v2/images/**"},
+             {"service": "image", "method": "GET", "path": "/v2/images"}]  # fmt: skip
+    made = person.identity.create_application_credential(user, "ruled", access_rules=rules)
+    robot = connect(cloud.keystone, application_credential_id=made.id, application_credential_secret=made.secret)
+    assert list(robot.image.images()) == []
+    token = robot.session.get_token()
+    assert both(cloud.server, token) == (200, 401)
+    answer = httpx.post(f"{cloud.server.base}/v2/images", json={}, headers={"X-Auth-Token": token}, timeout=30)
+    assert answer.status_code == 401
+
+
+def test_the_service_itself_may_use_an_application_credential(cloud: Cloud) -> None:
+    service = connect(
+        cloud.keystone, **by_password("calotype") | {"password": "calotypepass", "project_name": "service"}
+    )
+    user = service.current_user_id
+    made = service.identity.create_application_credential(user, "own")
+    auth = {"application_credential_id": made.id, "application_credential_secret": made.secret}
+    wanted = msgspec.structs.replace(
+        settings(cloud.keystone), username="", password="", auth_type="v3applicationcredential", auth=auth
+    )
+    client = KeystoneClient(wanted)
+    member(cloud.keystone, "seen")
+    found = client.validate(cloud.keystone.log_in("seen", "seen", "seen"))
+    assert found is not None
+    assert found.caller.roles == {"member", "reader"}
+    assert client.check() == []
+    service.identity.delete_application_credential(user, made.id)
+    with pytest.raises(SettingsError, match="Keystone refuses the account v3applicationcredential"):
+        KeystoneClient(wanted).check()
+
+
+def test_commands_on_accounts_say_where_these_are(cloud: Cloud, tmp_path: Path) -> None:
+    command = Command("calotype", believing(cloud.keystone), tmp_path)
+    data = ("--data", str(cloud.server.data))
+    for group in ("user", "project", "role", "domain"):
+        code, _, error = command.try_(group, "list", *data)
+        assert (code, cloud.keystone.url in error) == (1, True)
+    assert cloud.keystone.url in command.text("init", "--data", str(tmp_path / "new"))
+    assert not (tmp_path / "new" / "clouds.yaml").exists()
+    code, _, error = command.try_("serve", "--demo", *data)
+    assert (code, "--demo needs the projects of the built-in identity" in error) == (2, True)
+    assert f"Keystone at {cloud.keystone.url} validates tokens" in command.text("doctor", *data)
+
+
+def test_the_doctor_says_what_the_account_lacks(cloud: Cloud, tmp_path: Path) -> None:
+    member(cloud.keystone, "weak")
+    weak = {"USERNAME": "weak", "PASSWORD": "weak", "PROJECT": "weak"}
+    named = {f"CALOTYPE_KEYSTONE_{name}": value for name, value in weak.items()}
+    command = Command("calotype", believing(cloud.keystone, **named), tmp_path)
+    code, out, _ = command.try_("doctor", "--data", str(cloud.server.data))
+    assert code == 1
+    assert "the user 'weak' validates no tokens of others" in out
+    assert "revocations are noticed late" in out
+    wrong = Command("calotype", believing(cloud.keystone, CALOTYPE_KEYSTONE_PASSWORD="wrong"), tmp_path)
+    code, out, _ = wrong.try_("doctor", "--data", str(cloud.server.data))
+    assert (code, "are name, password and domain right?" in out) == (1, True)
+    code, _, error = wrong.try_("serve", "--data", str(tmp_path / "never"), "--bind", "127.0.0.1:0")
+    assert (code, "are name, password and domain right?" in error) == (1, True)
+
+
+def test_a_token_that_is_over_is_refused_and_goes_on_in_a_services_hands(
+    start_keystone: Callable[..., RealKeystone], start_server: Callable[..., Server]
+) -> None:
+    keystone = start_keystone({"token": {"expiration": 2}})
+    make(keystone)
+    member(keystone, "short")
+    server = start_server(accounts=False, environment=believing(keystone))
+    token = keystone.log_in("short", "short", "short")
+    assert both(server, token) == (200, 200)
+    assert eventually(lambda: both(server, token) == (401, 401), 2 + SLACK)
+    helper = keystone.log_in("calotype", "calotypepass", "service")
+    assert status(server, token, **{"X-Service-Token": helper}) == 200
+    other = keystone.log_in("short", "short", "short")
+    assert status(server, token, **{"X-Service-Token": other}) == 401
+
+
+def test_a_lost_role_is_noticed_in_the_time_of_a_token(cloud: Cloud, start_server: Callable[..., Server]) -> None:
+    brief = believing(cloud.keystone, CALOTYPE_KEYSTONE_TOKEN_SECONDS="1", CALOTYPE_KEYSTONE_REVOCATION_SECONDS="0")
+    server = start_server(accounts=False, environment=brief)
+    user, project = member(cloud.keystone, "fallen")
+    token = cloud.keystone.log_in("fallen", "fallen", "fallen")
+    assert both(server, token) == (200, 200)
+    identity = cloud.keystone.admin.sdk.identity
+    identity.unassign_project_role_from_user(project, user, identity.find_role("member"))
+    assert eventually(lambda: both(server, token) == (401, 401), 1 + SLACK)
+
+
+def test_while_keystone_is_away_known_tokens_go_on_for_their_time(
+    cloud: Cloud, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(accounts=False, environment=believing(cloud.keystone, CALOTYPE_KEYSTONE_TOKEN_SECONDS="4"))
+    member(cloud.keystone, "patient")
+    known, new = (cloud.keystone.log_in("patient", "patient", "patient") for _ in range(2))
+    assert both(server, known) == (200, 200)
+    started = time.monotonic()
+    cloud.keystone.kill()
+    assert both(server, known) == (200, 200)
+    assert both(server, new) == (503, 503)
+    assert eventually(lambda: both(server, known) == (503, 503), 4 + SLACK)
+    assert time.monotonic() - started > 2
+    cloud.keystone.start()
+    assert eventually(lambda: both(server, known) == both(server, new) == (200, 200), SLACK)
+    cloud.keystone.revoke(known)
+    assert eventually(lambda: both(server, known) == (401, 401), SLACK)
+    assert both(server, new) == (200, 200)
+    assert "calotypepass" not in server.log
+    assert known not in server.log
