@@ -22,6 +22,7 @@ from calotype.access.keystone_tokens import Validated
 from calotype.access.keystone_watch import KeystoneWatch
 from calotype.access.limits import Unreachable
 from calotype.access.revocations import Facts, Revocations
+from calotype.access.shared_tokens import Shared, SharedTokens
 from calotype.images.errors import StorageUnavailable
 from calotype.images.model import now
 from calotype.settings import Keystone
@@ -36,6 +37,8 @@ REFRESH = 0.8
 """The part of its time after which a token in use is validated again."""
 RETRY_SECONDS = 1.0
 """How long nobody asks again when Keystone was away: each question may take until its time is up."""
+CLOCKS_SECONDS = 5.0
+"""By how much the clock of another worker's host may be ahead."""
 WAITING = 1000
 """How many validations may be under way or wait for a thread."""
 THREADS = 8
@@ -71,6 +74,8 @@ class KeystoneTokens:
         self._settings = settings
         self._client = KeystoneClient(settings)
         self._watch = KeystoneWatch(self._client, settings, self.purge)
+        self._shared = SharedTokens(settings) if settings.memcached else None
+        self._sharing: set[asyncio.Task[None]] = set()
         self._helpers = frozenset(role.lower() for role in settings.service_token_roles)
         self._clock = clock
         self._monotonic = monotonic
@@ -95,6 +100,8 @@ class KeystoneTokens:
         await self._watch.close()
         for lookup in [*self._lookups.values()]:
             lookup.cancel()
+        if self._shared is not None:
+            self._shared.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def caller(self, token: str | None, helper: Caller | None = None) -> Caller | None:
@@ -154,7 +161,11 @@ class KeystoneTokens:
             self._lookup(key, token, late)
 
     async def _ask(self, key: bytes, token: str, late: bool) -> Known | None:
-        started = self._monotonic()
+        if self._shared is not None and not late:
+            found = await self._shared.get(token)
+            if found is not None and (age := self._usable(found)) is not None:
+                return self._keep(key, Validated(found.caller, found.facts, found.issued_at), self._monotonic() - age)
+        started, at = self._monotonic(), self._clock()
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._validate, token, late)
         except Unreachable as error:
@@ -164,7 +175,18 @@ class KeystoneTokens:
             self._known.pop(key, None)
             _keep(self._unknown, (key, late), self._monotonic() + UNKNOWN_SECONDS)
             return None
+        if self._shared is not None and not late:
+            sharing = asyncio.create_task(self._shared.put(token, answer, at, self._lifetime))
+            self._sharing.add(sharing)
+            sharing.add_done_callback(self._sharing.discard)
         return self._keep(key, answer, started)
+
+    def _usable(self, found: Shared) -> float | None:
+        """The age in seconds of what another worker was told, None if Keystone has to be asked itself."""
+        age = (self._clock() - found.at) / 1_000_000
+        if not -CLOCKS_SECONDS < age < REFRESH * self._lifetime or self._watch.recent.hit(found.facts, found.issued_at):
+            return None
+        return max(age, 0.0)
 
     def _note(self, error: Unreachable, key: bytes, token: str) -> None:
         """A failure: what is known counts on until its time is up."""
@@ -182,11 +204,15 @@ class KeystoneTokens:
             raise Unreachable("that failed a moment ago")
         return self._client.validate(token, late)
 
-    def _keep(self, key: bytes, answer: Validated, started: float) -> Known:
+    @property
+    def _lifetime(self) -> float:
+        """For how long an answer of Keystone counts, in seconds."""
         seconds = self._settings.token_seconds
-        if self._watch.blind:
-            seconds = min(seconds, UNWATCHED_SECONDS)
-        known = Known(answer.caller, answer.facts, answer.issued_at, started + seconds, started + REFRESH * seconds)
+        return min(seconds, UNWATCHED_SECONDS) if self._watch.blind else seconds
+
+    def _keep(self, key: bytes, answer: Validated, asked: float) -> Known:
+        until, refresh_at = asked + self._lifetime, asked + REFRESH * self._lifetime
+        known = Known(answer.caller, answer.facts, answer.issued_at, until, refresh_at)
         _keep(self._known, key, known)
         return known
 

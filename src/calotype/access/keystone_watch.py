@@ -10,7 +10,7 @@ from typing import Any
 
 from calotype.access.keystone_client import MARGIN_SECONDS, Forbidden, KeystoneClient
 from calotype.access.limits import Unreachable
-from calotype.access.revocations import Revocations
+from calotype.access.revocations import Event, Revocations
 from calotype.settings import Keystone
 from calotype.telemetry.background import every
 
@@ -28,10 +28,15 @@ class KeystoneWatch:
     """Asks again and again, in a thread of its own so that no flood of tokens keeps it waiting.
 
     `purge` is given revocations, those of the last minute again and again: an answer that was under way when a token
-    was revoked is so forgotten as well. `blind` says that they may not be read.
+    was revoked is so forgotten as well. `blind` says that they may not be read. `recent` has those that a token may
+    have met which another process validated; it is kept if there are such.
     """
 
     def __init__(self, client: KeystoneClient, settings: Keystone, purge: Callable[[Revocations], int]) -> None:
+        self._remembered = MARGIN_SECONDS + (settings.token_seconds if settings.memcached else 0.0)
+        self._sharing = bool(settings.memcached)
+        self._seen: dict[Event, float] = {}
+        self.recent = Revocations(())
         self._client = client
         self._purge = purge
         self._wanted = settings.revocation_seconds > 0
@@ -79,9 +84,9 @@ class KeystoneWatch:
         started = time.monotonic()
         # Keystone's clock counts, as it was at the account's log-in: a step of this host's own must not hide any.
         ahead = await self._in_thread(self._client.clock)
-        since = (self._read_until or started) - MARGIN_SECONDS + ahead
+        since = (started - self._remembered if self._read_until is None else self._read_until - MARGIN_SECONDS) + ahead
         try:
-            found = Revocations(await self._in_thread(self._client.revocations, since))
+            events: list[Event] = await self._in_thread(self._client.revocations, since)
         except Forbidden as error:
             if not self.blind:
                 log.warning("revocations are noticed late, tokens count for a minute at most: %s", error)
@@ -89,8 +94,21 @@ class KeystoneWatch:
             return
         self.blind = False
         self._read_until = started
+        if self._sharing:
+            self._remember(events, started)
+        found = Revocations(events)
         if found and (gone := self._purge(found)):
             log.debug("%d tokens are validated again after revocations", gone)
+
+    def _remember(self, events: list[Event], moment: float) -> None:
+        new = [each for each in events if each not in self._seen]
+        old = [each for each, seen in self._seen.items() if moment - seen > self._remembered]
+        for each in new:
+            self._seen[each] = moment
+        for each in old:
+            del self._seen[each]
+        if new or old:
+            self.recent = Revocations(self._seen)
 
     async def _look_at_catalogue(self) -> None:
         found = await self._in_thread(self._client.image_endpoint)

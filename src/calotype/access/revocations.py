@@ -23,13 +23,14 @@ _NAMES = (
     "role_id",
     "expires_at",
 )
+_KNOWN = frozenset(_NAMES)
 _TIMES = ("issued_before", "revoked_at")
 
 
 class Event(NamedTuple):
     """One revocation: of the tokens of which all facts in it are true, and which were not issued after `before`."""
 
-    facts: Mapping[str, str]
+    facts: tuple[tuple[str, str], ...]
     before: int
 
     def hits(self, facts: Facts, issued_at: int) -> bool:
@@ -37,7 +38,7 @@ class Event(NamedTuple):
         for: who is hit wrongly is only validated again."""
         if issued_at > self.before:
             return False
-        return all(self.facts[name] in facts.get(name, ()) for name in _NAMES if name in self.facts)
+        return all(value in facts.get(name, ()) for name, value in self.facts if name in _KNOWN)
 
 
 class Revocations:
@@ -47,8 +48,9 @@ class Revocations:
         self._by: dict[tuple[str, str], list[Event]] = {}
         self._of_all: list[Event] = []
         for event in events:
-            name = next((each for each in _NAMES if each in event.facts), None)
-            at = self._of_all if name is None else self._by.setdefault((name, event.facts[name]), [])
+            said = dict(event.facts)
+            name = next((each for each in _NAMES if each in said), None)
+            at = self._of_all if name is None else self._by.setdefault((name, said[name]), [])
             at.append(event)
         self._names = tuple(name for name in _NAMES if any(name == key[0] for key in self._by))
 
@@ -70,8 +72,8 @@ class Revocations:
 def event(document: Mapping[str, object]) -> Event:
     """An event as Keystone lists it; raises ValueError, KeyError."""
     before = document.get("issued_before") or document["revoked_at"]
-    facts = {name: _comparable(name, value) for name, value in document.items() if isinstance(value, str)}
-    return Event({name: facts[name] for name in facts if name not in _TIMES}, microseconds(str(before)))
+    facts = sorted((name, value) for name, value in document.items() if isinstance(value, str) and name not in _TIMES)
+    return Event(tuple((name, _comparable(name, value)) for name, value in facts), microseconds(str(before)))
 
 
 def second(moment: datetime) -> str:

@@ -18,6 +18,9 @@ HOST_NAME = re.compile(
 )
 """A name that nothing can take for an address: its last label is not a number."""
 
+MEMCACHED_KEY = 16
+"""Characters that the secret of the shared tokens has at least."""
+
 _BOTH = {"image_conversion", "image_decompression"}
 _URLS = (
     "public_endpoint",
@@ -83,6 +86,14 @@ def _check_keystone(settings: Settings, wanted_by: str) -> None:
             raise SettingsError(f"{wanted_by}: keystone.{name} has to be set, too")
     if settings.keystone.client_key and not settings.keystone.client_certificate:
         raise SettingsError("keystone.client_key: keystone.client_certificate has to be set, too")
+    for server in settings.keystone.memcached:
+        host, _, port = server.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise SettingsError(f"keystone.memcached: {server!r} is not HOST:PORT, for example 10.0.0.7:11211")
+    if settings.keystone.memcached and len(settings.keystone.memcached_key) < MEMCACHED_KEY:
+        raise SettingsError(
+            f"keystone.memcached_key: a secret of {MEMCACHED_KEY} characters or more has to be set, too"
+        )
 
 
 def _check_stores(settings: Settings) -> None:

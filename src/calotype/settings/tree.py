@@ -263,11 +263,15 @@ class Keystone(Section, frozen=True):
     """How long a validated token counts before Keystone has to be asked again, so also how long without Keystone."""
     revocation_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5.0
     """How often to ask for revocations, which end a validated token before that; 0 is never."""
+    memcached: tuple[str, ...] = ()
+    """HOST:PORT of memcached servers, where workers share what they know of tokens; empty: each keeps its own."""
+    memcached_key: str = ""
+    """Secret of those workers, by which it is encrypted there; better given as CALOTYPE_KEYSTONE_MEMCACHED_KEY."""
     service_token_roles: tuple[str, ...] = ("service",)
     """A token in X-Service-Token counts if it has one of these roles."""
 
     def __repr__(self) -> str:
-        """Without the password and the plugin's options."""
+        """Without the secrets and the plugin's options."""
         return f"Keystone(url={self.url!r}, username={self.username!r}, auth_type={self.auth_type!r})"
 
 
