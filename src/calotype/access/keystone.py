@@ -37,6 +37,8 @@ REFRESH = 0.8
 """The part of its time after which a token in use is validated again."""
 RETRY_SECONDS = 1.0
 """How long nobody asks again when Keystone was away: each question may take until its time is up."""
+TELL_SECONDS = 5.0
+"""How often the log is told at most that tokens cannot be validated."""
 CLOCKS_SECONDS = 5.0
 """By how much the clock of another worker's host may be ahead."""
 WAITING = 1000
@@ -84,6 +86,7 @@ class KeystoneTokens:
         self._unknown: dict[tuple[bytes, bool], float] = {}
         self._lookups: dict[tuple[bytes, bool], asyncio.Task[Known | None]] = {}
         self._failed_at = -RETRY_SECONDS
+        self._told_at = -TELL_SECONDS
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="keystone")
 
     @property
@@ -173,7 +176,7 @@ class KeystoneTokens:
             raise StorageUnavailable(AWAY) from None
         if answer is None:
             self._known.pop(key, None)
-            _keep(self._unknown, (key, late), self._monotonic() + UNKNOWN_SECONDS)
+            _put(self._unknown, (key, late), self._monotonic() + UNKNOWN_SECONDS)
             return None
         if self._shared is not None and not late:
             sharing = asyncio.create_task(self._shared.put(token, answer, at, self._lifetime))
@@ -191,7 +194,8 @@ class KeystoneTokens:
     def _note(self, error: Unreachable, key: bytes, token: str) -> None:
         """A failure: what is known counts on until its time is up."""
         moment = self._monotonic()
-        if not self._failing():
+        if moment - self._told_at >= TELL_SECONDS:
+            self._told_at = moment
             log.warning("a token cannot be validated: %s", error)
         if isinstance(error, Away) and len(token) <= USUAL_LENGTH:
             self._failed_at = moment
@@ -213,7 +217,7 @@ class KeystoneTokens:
     def _keep(self, key: bytes, answer: Validated, asked: float) -> Known:
         until, refresh_at = asked + self._lifetime, asked + REFRESH * self._lifetime
         known = Known(answer.caller, answer.facts, answer.issued_at, until, refresh_at)
-        _keep(self._known, key, known)
+        _put(self._known, key, known)
         return known
 
     def _failing(self) -> bool:
@@ -230,7 +234,7 @@ class KeystoneTokens:
         return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16, key=self._secret).digest()
 
 
-def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+def _put(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Put in, as the newest; the oldest goes when there are too many."""
     kept.pop(key, None)
     if len(kept) >= CACHED:

@@ -41,7 +41,7 @@ class Account:
         """What its token grants."""
         try:
             return self._auth.get_access(self._session)
-        except failures.HTTPClientError as error:
+        except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
             raise Refused(told(error, self.name)) from None
 
     def get(self, path: str, query: dict[str, str], headers: dict[str, str] | None = None) -> Any:

@@ -87,8 +87,8 @@ class KeystoneClient:
         """The image service in Keystone's catalogue, without version and final slash; empty if it is not there."""
         wanted = self._keystone
         token = str(self._access().auth_token)
-        answer = self._ask("/auth/tokens", {}, {"X-Subject-Token": token})
         try:
+            answer = self._ask("/auth/tokens", {}, {"X-Subject-Token": token})
             catalogue = accesses.create(body=answer.json(), auth_token=token).service_catalog
             url = catalogue.url_for(
                 service_type=wanted.service_type or "image",
@@ -96,7 +96,9 @@ class KeystoneClient:
                 interface=wanted.interface,
                 region_name=wanted.region or None,
             )
-        except (failures.CatalogException, ValueError):
+        except failures.NotFound:
+            raise Unreachable("the token of the account ended meanwhile") from None
+        except (failures.CatalogException, Forbidden, ValueError):
             return ""
         return _VERSION.sub("", (url or "").rstrip("/")).rstrip("/")
 
@@ -108,7 +110,7 @@ class KeystoneClient:
             raise SettingsError(str(error)) from None
         except failures.ClientException as error:
             raise _unreachable(error) from None
-        roles = set(granted.role_names or ())
+        roles = {name.lower() for name in granted.role_names or ()}
         missing = []
         if not roles & _VALIDATE and not ("reader" in roles and granted.system_scoped):
             missing.append(f"{self._account.name} validates no tokens of others: give it the role service")

@@ -41,19 +41,19 @@ class KeystoneWatch:
         self._purge = purge
         self._wanted = settings.revocation_seconds > 0
         self._interval = settings.revocation_seconds or LOOK_SECONDS
-        self.blind = not self._wanted
+        self.blind = False
         self.image_endpoint = ""
         self._read_until: float | None = None
         self._catalogue_at: float | None = None
         self._trouble = ""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystone-watch")
-        self._looked = asyncio.Event()
         self._looks: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Look once, and go on looking; a Keystone that does not answer does not keep the service from starting."""
-        self._looks = asyncio.create_task(self._follow())
-        await asyncio.wait([asyncio.create_task(self._looked.wait())], timeout=START_SECONDS)
+        first = asyncio.create_task(self.look())
+        await asyncio.wait([first], timeout=START_SECONDS)
+        self._looks = asyncio.create_task(self._follow(first))
 
     async def close(self) -> None:
         """Stop."""
@@ -63,9 +63,9 @@ class KeystoneWatch:
                 await self._looks
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _follow(self) -> None:
-        await self.look()
-        self._looked.set()
+    async def _follow(self, first: "asyncio.Task[None]") -> None:
+        with contextlib.suppress(Exception):  # `every` would tell it; so does the next look
+            await first
         await every(self._interval, self.look, "the look at Keystone")
 
     async def look(self) -> None:
