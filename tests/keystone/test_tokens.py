@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -10,9 +9,9 @@ import msgspec
 import pytest
 
 from calotype.access.keystone_client import KeystoneClient
+from calotype.access.limits import Unreachable
 from calotype.settings import SettingsError
 from tests.support.attacked import eventually
-from tests.support.commands import Command
 from tests.support.keystone import RealKeystone
 from tests.support.keystone_tokens import believing, by_password, connect, make, member, settings
 from tests.support.server import Server
@@ -140,33 +139,17 @@ def test_the_service_itself_may_use_an_application_credential(cloud: Cloud) -> N
         KeystoneClient(wanted).check()
 
 
-def test_commands_on_accounts_say_where_these_are(cloud: Cloud, tmp_path: Path) -> None:
-    command = Command("calotype", believing(cloud.keystone), tmp_path)
-    data = ("--data", str(cloud.server.data))
-    for group in ("user", "project", "role", "domain"):
-        code, _, error = command.try_(group, "list", *data)
-        assert (code, cloud.keystone.url in error) == (1, True)
-    assert cloud.keystone.url in command.text("init", "--data", str(tmp_path / "new"))
-    assert not (tmp_path / "new" / "clouds.yaml").exists()
-    code, _, error = command.try_("serve", "--demo", *data)
-    assert (code, "--demo needs the projects of the built-in identity" in error) == (2, True)
-    assert f"Keystone at {cloud.keystone.url} validates tokens" in command.text("doctor", *data)
-
-
-def test_the_doctor_says_what_the_account_lacks(cloud: Cloud, tmp_path: Path) -> None:
+def test_what_the_account_lacks_is_said(cloud: Cloud) -> None:
+    assert KeystoneClient(settings(cloud.keystone)).check() == []
     member(cloud.keystone, "weak")
-    weak = {"USERNAME": "weak", "PASSWORD": "weak", "PROJECT": "weak"}
-    named = {f"CALOTYPE_KEYSTONE_{name}": value for name, value in weak.items()}
-    command = Command("calotype", believing(cloud.keystone, **named), tmp_path)
-    code, out, _ = command.try_("doctor", "--data", str(cloud.server.data))
-    assert code == 1
-    assert "the user 'weak' validates no tokens of others" in out
-    assert "revocations are noticed late" in out
-    wrong = Command("calotype", believing(cloud.keystone, CALOTYPE_KEYSTONE_PASSWORD="wrong"), tmp_path)
-    code, out, _ = wrong.try_("doctor", "--data", str(cloud.server.data))
-    assert (code, "are name, password and domain right?" in out) == (1, True)
-    code, _, error = wrong.try_("serve", "--data", str(tmp_path / "never"), "--bind", "127.0.0.1:0")
-    assert (code, "are name, password and domain right?" in error) == (1, True)
+    weak = msgspec.structs.replace(settings(cloud.keystone), username="weak", password="weak", project="weak")
+    rights, revocations = KeystoneClient(weak).check()
+    assert "the user 'weak' validates no tokens of others" in rights
+    assert "revocations are noticed late" in revocations
+    with pytest.raises(SettingsError, match="are name, password and domain right"):
+        KeystoneClient(msgspec.structs.replace(weak, password="not it")).check()
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1"):
+        KeystoneClient(msgspec.structs.replace(weak, url="http://127.0.0.1:1/v3")).check()
 
 
 def test_a_token_that_is_over_is_refused_and_goes_on_in_a_services_hands(
@@ -185,21 +168,26 @@ def test_a_token_that_is_over_is_refused_and_goes_on_in_a_services_hands(
     assert status(server, token, **{"X-Service-Token": other}) == 401
 
 
-def test_a_lost_role_is_noticed_in_the_time_of_a_token(cloud: Cloud, start_server: Callable[..., Server]) -> None:
-    brief = believing(cloud.keystone, CALOTYPE_KEYSTONE_TOKEN_SECONDS="1", CALOTYPE_KEYSTONE_REVOCATION_SECONDS="0")
-    server = start_server(accounts=False, environment=brief)
+@pytest.fixture(scope="module")
+def brief(cloud: Cloud, servers: Servers) -> Iterator[Server]:
+    """A server of the same Keystone that believes tokens for a few seconds."""
+    environment = believing(cloud.keystone, CALOTYPE_KEYSTONE_TOKEN_SECONDS="4")
+    server = servers.unstarted("sqlite", accounts=False, environment=environment).start()
+    yield server
+    server.kill()
+
+
+def test_a_lost_role_is_noticed_in_the_time_of_a_token(cloud: Cloud, brief: Server) -> None:
     user, project = member(cloud.keystone, "fallen")
     token = cloud.keystone.log_in("fallen", "fallen", "fallen")
-    assert both(server, token) == (200, 200)
+    assert both(brief, token) == (200, 200)
     identity = cloud.keystone.admin.sdk.identity
     identity.unassign_project_role_from_user(project, user, identity.find_role("member"))
-    assert eventually(lambda: both(server, token) == (401, 401), 1 + SLACK)
+    assert eventually(lambda: both(brief, token) == (401, 401), 4 + SLACK)
 
 
-def test_while_keystone_is_away_known_tokens_go_on_for_their_time(
-    cloud: Cloud, start_server: Callable[..., Server]
-) -> None:
-    server = start_server(accounts=False, environment=believing(cloud.keystone, CALOTYPE_KEYSTONE_TOKEN_SECONDS="4"))
+def test_while_keystone_is_away_known_tokens_go_on_for_their_time(cloud: Cloud, brief: Server) -> None:
+    server = brief
     member(cloud.keystone, "patient")
     known, new = (cloud.keystone.log_in("patient", "patient", "patient") for _ in range(2))
     assert both(server, known) == (200, 200)

@@ -78,7 +78,7 @@ class PlayedKeystone:
         self.roles = ["service"]
         self.delay = 0.0
         self.body: bytes | None = None
-        self._good = ""
+        self._good: set[str] = set()
         self._port = 0
         self.come()
 
@@ -97,8 +97,8 @@ class PlayedKeystone:
         return self.asked.count(what)
 
     def withdraw(self) -> None:
-        """Forget the token of the service."""
-        self._good = "none"
+        """Forget the tokens of the service."""
+        self._good.clear()
 
     def come(self) -> None:
         """Begin to listen, on the port of before."""
@@ -142,8 +142,9 @@ class PlayedKeystone:
             return
         if sent["auth"]["identity"]["password"]["user"]["password"] != PASSWORD:
             return _send(handler, 401, _error(401, "The request you have made requires authentication."))
-        self._good = f"own-{self.count('login')}"
-        _send(handler, 201, {"token": self._own()}, {"X-Subject-Token": self._good})
+        made = f"own-{self.count('login')}"
+        self._good.add(made)
+        _send(handler, 201, {"token": self._own()}, {"X-Subject-Token": made})
 
     def get(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer everything else."""
@@ -155,7 +156,7 @@ class PlayedKeystone:
             what = "catalogue"
         if self._note(what, handler, query):
             return
-        if handler.headers["x-auth-token"] != self._good:
+        if handler.headers["x-auth-token"] not in self._good:
             return _send(handler, 401, _error(401, "The request you have made requires authentication."))
         if what == "events":
             return _send(handler, 200, {"events": self.events, "links": {}})
