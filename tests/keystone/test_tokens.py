@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import httpx
@@ -13,7 +14,7 @@ from calotype.access.limits import Unreachable
 from calotype.settings import SettingsError
 from tests.support.attacked import eventually
 from tests.support.keystone import RealKeystone
-from tests.support.keystone_tokens import believing, by_password, connect, make, member, settings
+from tests.support.keystone_tokens import PASSWORD, believing, by_password, connect, make, member, settings
 from tests.support.server import Server
 from tests.support.servers import Servers
 
@@ -119,9 +120,7 @@ def test_an_application_credential_is_for_what_its_rules_say(cloud: Cloud) -> No
 
 
 def test_the_service_itself_may_use_an_application_credential(cloud: Cloud) -> None:
-    service = connect(
-        cloud.keystone, **by_password("calotype") | {"password": "calotypepass", "project_name": "service"}
-    )
+    service = connect(cloud.keystone, **by_password("calotype") | {"password": PASSWORD, "project_name": "service"})
     user = service.current_user_id
     made = service.identity.create_application_credential(user, "own")
     auth = {"application_credential_id": made.id, "application_credential_secret": made.secret}
@@ -152,20 +151,21 @@ def test_what_the_account_lacks_is_said(cloud: Cloud) -> None:
         KeystoneClient(msgspec.structs.replace(weak, url="http://127.0.0.1:1/v3")).check()
 
 
-def test_a_token_that_is_over_is_refused_and_goes_on_in_a_services_hands(
-    start_keystone: Callable[..., RealKeystone], start_server: Callable[..., Server]
-) -> None:
-    keystone = start_keystone({"token": {"expiration": 2}})
-    make(keystone)
-    member(keystone, "short")
-    server = start_server(accounts=False, environment=believing(keystone))
-    token = keystone.log_in("short", "short", "short")
-    assert both(server, token) == (200, 200)
-    assert eventually(lambda: both(server, token) == (401, 401), 2 + SLACK)
-    helper = keystone.log_in("calotype", "calotypepass", "service")
-    assert status(server, token, **{"X-Service-Token": helper}) == 200
-    other = keystone.log_in("short", "short", "short")
-    assert status(server, token, **{"X-Service-Token": other}) == 401
+def test_a_token_that_is_over_is_refused_and_goes_on_in_a_services_hands(cloud: Cloud) -> None:
+    user, _ = member(cloud.keystone, "short")
+    end = datetime.now(UTC) + timedelta(seconds=3)
+    short = connect(cloud.keystone, **by_password("short")).identity.create_application_credential(
+        user, "short", expires_at=end.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+    )  # which its tokens do not outlive
+    sdk = connect(cloud.keystone, application_credential_id=short.id, application_credential_secret=short.secret)
+    token = sdk.session.get_token()
+    assert both(cloud.server, token) == (200, 200)
+    assert eventually(lambda: both(cloud.server, token) == (401, 401), 3 + SLACK)
+    assert datetime.now(UTC) > end.replace(microsecond=0)
+    helper = cloud.keystone.log_in("calotype", PASSWORD, "service")
+    assert status(cloud.server, token, **{"X-Service-Token": helper}) == 200
+    other = cloud.keystone.log_in("bystander", "bystander", "bystander")
+    assert status(cloud.server, token, **{"X-Service-Token": other}) == 401
 
 
 @pytest.fixture(scope="module")
@@ -202,5 +202,5 @@ def test_while_keystone_is_away_known_tokens_go_on_for_their_time(cloud: Cloud, 
     cloud.keystone.revoke(known)
     assert eventually(lambda: both(server, known) == (401, 401), SLACK)
     assert both(server, new) == (200, 200)
-    assert "calotypepass" not in server.log
+    assert PASSWORD not in server.log
     assert known not in server.log
