@@ -65,7 +65,8 @@ def token_of_today(name: str = "demo", seconds: float = 3600, **more: Any) -> di
 class PlayedKeystone:
     """`tokens` are what it knows, `events` what it revoked; `asked` has each request so far, `headers` its headers.
 
-    `status` is what is answered instead, by the kind of request; `delay` is in seconds.
+    `status` is what is answered instead, by the kind of request; `cuts` are how many next connections break before the
+    answer; `delay` is in seconds.
     """
 
     def __init__(self) -> None:
@@ -77,6 +78,7 @@ class PlayedKeystone:
         self.headers: list[dict[str, str]] = []
         self.roles = ["service"]
         self.delay = 0.0
+        self.cuts = 0
         self.body: bytes | None = None
         self._good: set[str] = set()
         self._port = 0
@@ -179,6 +181,8 @@ class PlayedKeystone:
         self.headers.append({name.lower(): value for name, value in handler.headers.items()})
         time.sleep(self.delay)
         status = self.status.get("*") or self.status.get(what)
+        if self.cuts:
+            self.cuts, status = self.cuts - 1, -1
         if status == -1:
             handler.close_connection = True
         elif status:

@@ -13,6 +13,7 @@ from calotype.access import keystone as module
 from calotype.access.access_rules import AccessRule
 from calotype.access.caller import Caller
 from calotype.access.keystone import REFRESH, RETRY_SECONDS, UNKNOWN_SECONDS, UNWATCHED_SECONDS, KeystoneTokens
+from calotype.access.keystone_account import Account
 from calotype.access.moments import microseconds
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone
@@ -304,6 +305,23 @@ async def test_the_services_own_token_is_replaced_once_for_all(
     assert keystone.count("login") == 2
 
 
+def test_who_brings_an_old_refusal_does_not_throw_the_new_token_away(keystone: PlayedKeystone) -> None:
+    account = Account(keystone.settings)
+    old = account.access()
+    account._forget(old)
+    new = account.access()
+    account._forget(old)
+    assert account.access() is new
+    assert keystone.count("login") == 2
+
+
+async def test_a_kept_connection_that_breaks_is_not_noticed(keystone: PlayedKeystone, tokens: KeystoneTokens) -> None:
+    assert await tokens.caller("good")
+    keystone.cuts = 1
+    keystone.tokens["next"] = token()
+    assert await tokens.caller("next")
+
+
 @pytest.mark.parametrize("status", [401, 404, 403, 500])
 async def test_a_service_that_may_not_log_in_makes_nobody_a_stranger(
     keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], caplog: Any, status: int
@@ -342,8 +360,11 @@ async def test_that_a_token_is_unknown_does_not_say_that_it_is_unknown_to_a_serv
 ) -> None:
     assert await tokens.caller("over") is None
     keystone.tokens["over"] = token(expires=-1)
-    assert await tokens.caller("over", Caller(user_id="nova"))
+    helper = Caller(user_id="nova")
+    assert await tokens.caller("over", helper)
     assert await tokens.caller("over") is None
+    assert [await tokens.caller("never", helper) for _ in range(2)] == [None, None]
+    assert keystone.count("validate") == 3
 
 
 async def test_a_revoked_token_is_refused_in_time(

@@ -96,6 +96,7 @@ async def test_it_counts_from_when_keystone_was_asked(
     second = worker()
     await told(second)
     assert keystone.count("validate") == 1
+    assert [known.until for known in second._known.values()] == [pytest.approx(TTL)]
     clock.passed = REFRESH * TTL
     assert await told(worker())
     assert keystone.count("validate") == 2
