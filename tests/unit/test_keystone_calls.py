@@ -1,5 +1,6 @@
 """Calls with tokens of a Keystone: how each API refuses them, what a service's token changes, where links lead."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -59,6 +60,13 @@ async def test_a_call_with_a_known_token_costs_nothing_for_it(site: InProcess, k
     assert keystone.count("validate") == 1
     alternate = next(link["href"] for link in shown.json()["image"]["links"] if link["rel"] == "alternate")
     assert alternate == f"https://image.example//images/{LINK}"
+
+
+async def test_a_herd_with_one_new_token_is_one_question(site: InProcess, keystone: PlayedKeystone) -> None:
+    keystone.delay = 0.1
+    answers = await asyncio.gather(*(get(site, path) for path in IMAGES.values() for _ in range(50)))
+    assert [each.status_code for each in answers] == [200] * 100
+    assert keystone.count("validate") == 1
 
 
 async def test_an_endpoint_set_by_hand_goes_before_the_catalogues(settings: Settings) -> None:
