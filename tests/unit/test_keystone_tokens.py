@@ -20,6 +20,7 @@ from calotype.settings import Keystone
 from tests.support.played_keystone import PlayedKeystone, moment, token
 
 TTL = 300.0
+RULE = {"id": "r", "path": "/v2/*", "method": "GET", "service": "image"}
 
 
 class Clock:
@@ -97,12 +98,15 @@ async def test_a_token_becomes_a_caller(tokens: KeystoneTokens) -> None:
         ({"project": None, "domain": {"id": "d", "name": "D"}}, {"project_id": None, "domain_id": "d"}),
         ({"project": None, "system": {"all": True}}, {"project_id": None, "system": True}),
         ({"user": {"id": "u", "name": "n"}}, {"user_id": "u", "user_domain_id": None}),
-        ({"application_credential": {"id": "a", "name": "n", "restricted": True}}, {"access_rules": None}),
         (
-            {"application_credential": {"access_rules": [{"path": "/v2/*", "method": "GET", "service": "image"}]}},
-            {"access_rules": (AccessRule("image", "GET", "/v2/*"),)},
+            {"application_credential": {"id": "a", "name": "n", "restricted": True}},
+            {"access_rules": None, "credential_id": "a", "unrestricted": False},
         ),
-        ({"application_credential": {"access_rules": []}}, {"access_rules": ()}),
+        (
+            {"application_credential": {"id": "a", "restricted": False, "access_rules": [RULE]}},
+            {"access_rules": (AccessRule(**RULE),), "unrestricted": True},
+        ),
+        ({"application_credential": {"id": "a", "access_rules": []}}, {"access_rules": ()}),
     ],
 )
 async def test_other_scopes_and_credentials(

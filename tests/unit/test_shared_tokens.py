@@ -84,7 +84,7 @@ async def test_what_one_worker_was_told_the_others_know(
     first, second = worker(), worker()
     found = await told(first)
     assert await told(second) == found
-    assert found.access_rules == (AccessRule("image", "GET", "/v2/**"),)
+    assert found.access_rules == (AccessRule(id="", service="image", path="/v2/**", method="GET"),)
     assert keystone.count("validate") == 1
 
 

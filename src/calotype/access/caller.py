@@ -12,8 +12,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     `service_roles` are those of the service whose token came beside (X-Service-Token).
     A token has at most one scope: a project, a domain, or the system. `service` is set when a trusted service passes
     the call on (as the Compute API does), which lifts the demand for a project. `administers` is what the operator's
-    rules make of the caller, None if they leave it to the role. `access_rules` are the only requests that the
-    application credential behind the token is for, None if it is for all.
+    rules make of the caller, None if they leave it to the role.
+    `credential_id` is set when the token was made with an application credential: `unrestricted` if it may make others,
+    and with `access_rules` if the token is good for these requests only.
     """
 
     user_id: str
@@ -27,6 +28,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     service_roles: frozenset[str] = frozenset()
     expires_at: int = 0
     administers: bool | None = None
+    credential_id: str | None = None
+    unrestricted: bool = False
     access_rules: tuple[AccessRule, ...] | None = None
 
     @property

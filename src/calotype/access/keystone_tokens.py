@@ -23,8 +23,26 @@ class _Role(_Thing):
     name: str
 
 
+class _Rule(msgspec.Struct):
+    service: str
+    path: str
+    method: str
+    id: str = ""
+
+
 class _Credential(msgspec.Struct):
-    access_rules: tuple[AccessRule, ...] | None = None
+    id: str
+    restricted: bool = True
+    access_rules: tuple[_Rule, ...] | None = None
+
+    @property
+    def rules(self) -> tuple[AccessRule, ...] | None:
+        if self.access_rules is None:
+            return None
+        return tuple(
+            AccessRule(id=rule.id, service=rule.service, path=rule.path, method=rule.method)
+            for rule in self.access_rules
+        )
 
 
 class _Trust(_Thing):
@@ -79,7 +97,9 @@ def validated(body: bytes) -> Validated:
         system=bool(token.system and token.system.get("all")),
         roles=frozenset(role.name.lower() for role in token.roles),
         expires_at=microseconds(token.expires_at),
-        access_rules=credential.access_rules if credential else None,
+        credential_id=credential.id if credential else None,
+        unrestricted=credential is not None and not credential.restricted,
+        access_rules=credential.rules if credential else None,
     )
     return Validated(caller, _facts(token, caller), microseconds(token.issued_at))
 

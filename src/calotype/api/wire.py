@@ -265,7 +265,9 @@ async def authenticated(authority: Authority, policy: Policy, request: Request, 
         return None
     if helper is None:
         rules = caller.access_rules
-        if rules is not None and not permits(rules, service, request.method, request.path):
+        if rules is not None and not permits(
+            rules, service, request.method, request.prefix + request.path, request.path
+        ):
             return None
         return policy.judged(caller)
     return msgspec.structs.replace(policy.judged(caller), service_roles=helper.roles)
