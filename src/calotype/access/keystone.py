@@ -130,7 +130,9 @@ class KeystoneTokens:
     async def service(self, token: str) -> Caller | None:
         """The service behind a token, if it has one of the roles of services."""
         found = await self.caller(token)
-        return found if found is not None and found.roles & self._helpers else None
+        if found is None or not found.roles & self._helpers:
+            return None
+        return msgspec.structs.replace(found, service=True)
 
     def purge(self, revocations: Revocations) -> int:
         """Believe the tokens that are hit no longer; answers how many. They are asked for when they come again."""

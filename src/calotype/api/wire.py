@@ -263,14 +263,15 @@ async def authenticated(authority: Authority, policy: Policy, request: Request, 
     caller = await authority.caller(request.token, helper)
     if caller is None:
         return None
-    if helper is None:
-        rules = caller.access_rules
-        if rules is not None and not permits(
-            rules, service, request.method, request.prefix + request.path, request.path
-        ):
-            return None
-        return policy.judged(caller)
-    return msgspec.structs.replace(policy.judged(caller), service_roles=helper.roles)
+    rules = caller.access_rules
+    if rules is not None and not (
+        permits(rules, service, request.method, request.prefix + request.path, request.path)
+        if helper is None
+        else helper.service
+    ):
+        return None
+    caller = policy.judged(caller)
+    return caller if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)
 
 
 def challenge(url: str) -> tuple[bytes, bytes]:
