@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from calotype.access.moments import microseconds
 from calotype.settings import Keystone
 
 START = datetime(2026, 11, 23, 17, 9, 17, tzinfo=UTC)
@@ -60,6 +61,21 @@ def token_of_today(name: str = "demo", seconds: float = 3600, **more: Any) -> di
         "expires_at": (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
     return token(name) | times | more
+
+
+class Clock:
+    """Both clocks of a worker, moved by hand; at the start it is START."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def wall(self) -> int:
+        """Microseconds since 1970."""
+        return microseconds(moment(0)) + round(self.passed * 1_000_000)
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.passed
 
 
 class PlayedKeystone:

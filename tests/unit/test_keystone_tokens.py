@@ -1,7 +1,6 @@
 """What is believed of a Keystone's tokens, for how long, and what Keystone is asked for it (identity-and-huawei B)."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -12,28 +11,15 @@ import pytest
 from calotype.access import keystone as module
 from calotype.access.access_rules import AccessRule
 from calotype.access.caller import Caller
-from calotype.access.keystone import REFRESH, RETRY_SECONDS, UNKNOWN_SECONDS, UNWATCHED_SECONDS, KeystoneTokens
+from calotype.access.keystone import REFRESH, RETRY_SECONDS, UNKNOWN_SECONDS, KeystoneTokens
 from calotype.access.keystone_account import Account
 from calotype.access.moments import microseconds
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone
-from tests.support.played_keystone import PlayedKeystone, moment, token
+from tests.support.played_keystone import Clock, PlayedKeystone, moment, token
 
 TTL = 300.0
 RULE = {"id": "r", "path": "/v2/*", "method": "GET", "service": "image"}
-
-
-class Clock:
-    """Both clocks, moved by hand; at the start it is the moment at which the tokens were issued."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def wall(self) -> int:
-        return microseconds(moment(0)) + round(self.passed * 1_000_000)
-
-    def monotonic(self) -> float:
-        return 1000.0 + self.passed
 
 
 @pytest.fixture
@@ -369,87 +355,6 @@ async def test_that_a_token_is_unknown_does_not_say_that_it_is_unknown_to_a_serv
     assert await tokens.caller("over") is None
     assert [await tokens.caller("never", helper) for _ in range(2)] == [None, None]
     assert keystone.count("validate") == 3
-
-
-async def test_a_revoked_token_is_refused_in_time(
-    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
-) -> None:
-    tokens = make(revocation_seconds=0.05)
-    await tokens.open()
-    keystone.tokens["other"] = token("other")
-    assert await tokens.caller("good")
-    assert await tokens.caller("other")
-    del keystone.tokens["good"]
-    assert await tokens.caller("good")
-    keystone.events = [{"audit_id": "audit-demo", "issued_before": moment(1), "revoked_at": moment(1)}]
-    assert await settled(lambda: len(tokens._known) == 1)
-    assert await tokens.caller("good") is None
-    asked = keystone.count("validate")
-    assert await tokens.caller("other")
-    assert keystone.count("validate") == asked
-
-
-async def test_revocations_are_asked_for_by_keystones_own_clock(
-    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
-) -> None:
-    await make().open()
-    since = next(query["since"][0] for query in keystone.queries if "since" in query)
-    ago = time.time() - microseconds(since) / 1_000_000
-    assert 59 < ago < 70
-
-
-async def test_revocations_that_may_not_be_read_are_told_once_and_shorten_belief(
-    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], clock: Clock, caplog: Any
-) -> None:
-    keystone.status["events"] = 403
-    tokens = make(revocation_seconds=0.02)
-    await tokens.open()
-    assert await settled(lambda: keystone.count("events") > 3)
-    assert caplog.text.count("revocations are noticed late") == 1
-    assert await tokens.caller("good")
-    clock.passed = UNWATCHED_SECONDS
-    assert await tokens.caller("good")
-    assert keystone.count("validate") == 2
-
-
-async def test_a_keystone_that_is_away_at_the_start_is_followed_when_it_comes(
-    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], caplog: Any
-) -> None:
-    caplog.set_level(logging.INFO, "calotype.keystone")
-    keystone.go()
-    tokens = make(revocation_seconds=0.05)
-    await tokens.open()
-    assert tokens.image_endpoint == ""
-    keystone.back()
-    assert await settled(lambda: tokens.image_endpoint != "")
-    assert caplog.text.count("Keystone cannot be followed") == 1
-    assert await settled(lambda: "Keystone can be followed again" in caplog.text)
-
-
-async def test_without_revocations_only_the_catalogue_is_read(
-    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
-) -> None:
-    await make(revocation_seconds=0.0).open()
-    assert keystone.asked == ["login", "catalogue"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "url"),
-    [
-        ({}, "https://image.example"),
-        ({"interface": "internal"}, "http://10.0.0.1:9292"),
-        ({"interface": "admin"}, ""),
-        ({"region": "RegionOne", "service_name": "glance"}, "https://image.example"),
-        ({"region": "Elsewhere"}, ""),
-        ({"service_name": "other"}, ""),
-    ],
-)
-async def test_the_image_endpoint_of_the_catalogue(
-    make: Callable[..., KeystoneTokens], settings: dict[str, Any], url: str
-) -> None:
-    tokens = make(**settings)
-    await tokens.open()
-    assert tokens.image_endpoint == url
 
 
 def test_no_secret_is_shown() -> None:

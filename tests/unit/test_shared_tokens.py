@@ -13,23 +13,10 @@ from calotype.access.access_rules import AccessRule
 from calotype.access.keystone import REFRESH, KeystoneTokens
 from calotype.access.moments import microseconds
 from tests.support.memcached import Memcached
-from tests.support.played_keystone import PlayedKeystone, moment, token
+from tests.support.played_keystone import Clock, PlayedKeystone, moment, token
 
 KEY = "a secret of all workers"
 TTL = 300.0
-
-
-class Clock:
-    """Both clocks of one worker, moved by hand."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def wall(self) -> int:
-        return microseconds(moment(0)) + round(self.passed * 1_000_000)
-
-    def monotonic(self) -> float:
-        return self.passed
 
 
 @pytest.fixture(scope="module")
