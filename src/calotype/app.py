@@ -14,12 +14,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from calotype.access import policy_files, protections
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
+from calotype.access.authority import Authority
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.policy_files import PolicyWatch
 from calotype.access.tokens import Tokens
 from calotype.api.compute.routes import ComputeAPI
 from calotype.api.health import Health
+from calotype.api.identity.elsewhere import Elsewhere
 from calotype.api.identity.routes import IdentityAPI
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
@@ -153,22 +155,31 @@ def build(settings: Settings) -> ASGIApp:
     """The application of one worker; it connects and starts its background work at the ASGI lifespan's start-up."""
     parts = assemble(settings)
     tokens = Tokens(parts.database, settings.identity)
-    accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
-    assignments = Assignments(parts.database, tokens.forget)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
     keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     watch = PolicyWatch(settings.policy, parts.policy)
     deprecated = DeprecatedCalls()
 
-    compute = ComputeAPI(settings, tokens, parts.policy, parts.library, deprecated)
-    image = ImageApp(ImageAPI(settings, tokens, parts))
-    identity = IdentityAPI(settings, tokens, accounts, assignments)
+    authority, identity = _identity(settings, parts.database, tokens)
+    compute = ComputeAPI(settings, authority, parts.policy, parts.library, deprecated)
+    image = ImageApp(ImageAPI(settings, authority, parts))
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
-    return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, keeper, watch, deprecated])
+    return Lifespan(app, [lines, *parts.living, authority, sweeper, parts.worker, keeper, watch, deprecated])
+
+
+def _identity(settings: Settings, database: Database, tokens: Tokens) -> tuple["LivingAuthority", ASGIApp]:
+    """Who says what a token grants, and what answers the calls on identity."""
+    if settings.identity.source == "keystone":
+        # Here, since it takes 0.1 s to import and not everybody wants it.
+        from calotype.access.keystone import KeystoneTokens
+
+        return KeystoneTokens(settings.keystone), Elsewhere(settings)
+    accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
+    return tokens, IdentityAPI(settings, tokens, accounts, Assignments(database, tokens.forget))
 
 
 class Part(Protocol):
@@ -179,6 +190,10 @@ class Part(Protocol):
 
     async def close(self) -> None:
         """End."""
+
+
+class LivingAuthority(Authority, Part, Protocol):
+    """An authority that has to be opened."""
 
 
 class Mounts:

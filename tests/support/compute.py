@@ -46,7 +46,12 @@ CALLERS = {
 class Tokens:
     """A token is the name of its holder. `away` cannot be asked about."""
 
-    async def caller(self, token: str | None) -> Caller | None:
+    image_endpoint = ""
+
+    async def service(self, token: str) -> Caller | None:
+        return await self.caller(token)
+
+    async def caller(self, token: str | None, helper: Caller | None = None) -> Caller | None:
         if token == "away":
             raise StorageUnavailable("the identity is away")
         return CALLERS.get(token or "")
@@ -64,7 +69,7 @@ class Service:
         intake = Intake(self.database, Shelf(settings, Fetcher(settings.uris)))
         self.library = Library(self.database, Policy(), intake, settings.image, Quotas(self.database, settings))
         self.deprecated = DeprecatedCalls()
-        self.api: Any = ComputeAPI(settings, Tokens(), self.library, self.deprecated)
+        self.api: Any = ComputeAPI(settings, Tokens(), Policy(), self.library, self.deprecated)
         self.loop = asyncio.new_event_loop()
         self.run(self.database.open())
         self.counted = Tally()
@@ -81,7 +86,7 @@ class Service:
         tree = {name: compute.pop(name) for name in ("proxy_headers", "public_endpoint") if name in compute}
         changed = msgspec.structs.replace(self.settings.compute, **compute)
         settings = msgspec.structs.replace(self.settings, compute=changed, **tree)
-        self.api = ComputeAPI(settings, Tokens(), self.library, self.deprecated)
+        self.api = ComputeAPI(settings, Tokens(), Policy(), self.library, self.deprecated)
 
     def image(self, who: str = "demo", **wanted: Any) -> Image:
         """Create an image; what cannot be wished for through the library is written to its row."""

@@ -23,7 +23,10 @@ NAMESPACES = "/v2/metadefs/namespaces"
 
 
 class Server:
-    """A server over a directory and a database; it may be stopped, killed and started again over the same."""
+    """A server over a directory and a database; it may be stopped, killed and started again over the same.
+
+    Without `accounts` of its own it has no personas.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Server:
         configuration: Path | None = None,
         environment: Mapping[str, str] | None = None,
         options: tuple[str, ...] = (),
+        accounts: bool = True,
     ) -> None:
         self.home = home
         self.data = home / "data"
@@ -48,6 +52,7 @@ class Server:
         ]  # fmt: skip
         self._environment = {**clean_environment(), **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._accounts = accounts
         self.personas: dict[str, Persona] = {}
 
     def start(self) -> "Server":
@@ -58,7 +63,7 @@ class Server:
             )
         try:
             self._wait()
-            if not self.personas:
+            if self._accounts and not self.personas:
                 self.personas = prepare(self.base, self.database, self.clouds)
         except BaseException:
             self.kill()

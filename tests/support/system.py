@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 POSTGRESQL = "initdb of PostgreSQL (Debian package postgresql)"
 QEMU_IMG = "qemu-img (Debian package qemu-utils)"
+MEMCACHED = "memcached (Debian package memcached)"
 OPENSSL = "openssl (Debian package openssl)"
 IPXE_ISO = "/usr/lib/ipxe/ipxe.iso (Debian package ipxe)"
 KEYSTONE = ".venv-keystone with Keystone: run `make keystone` once"
@@ -39,6 +40,11 @@ def absent(what: str) -> NoReturn:
 def qemu_img() -> Path:
     """The program qemu-img."""
     return require(QEMU_IMG, which("qemu-img"))
+
+
+def memcached() -> Path:
+    """The program memcached."""
+    return require(MEMCACHED, which("memcached"))
 
 
 def openssl() -> Path:

@@ -77,7 +77,7 @@ class World:
 
     def __init__(self, service: ImageService, run: Run, whole: Mapping[str, str]) -> None:
         tokens: Any = Tokens()
-        app: Any = ComputeAPI(service.settings, tokens, service.parts.library, DeprecatedCalls())
+        app: Any = ComputeAPI(service.settings, tokens, service.parts.policy, service.parts.library, DeprecatedCalls())
         self._compute = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calotype.example:8776")
         self._image = service
         self._run = run

@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 from keystoneauth1 import exceptions as failures
-from keystoneauth1.identity import v3
-from keystoneauth1.session import Session
 
+from calotype.access.keystone_account import Account, Refused, told
 from calotype.access.limits import RESOURCES, Limits, Unreachable
 from calotype.settings import Keystone, SettingsError
 
@@ -43,26 +42,12 @@ class _Model(msgspec.Struct):
 
 
 class Source:
-    """One Keystone; `certificates` and the rest as in the settings."""
+    """One Keystone; the account may be any that reads all limits."""
 
     def __init__(self, keystone: Keystone) -> None:
         self._keystone = keystone
-        url = keystone.url.rstrip("/")
-        self._url = url if url.endswith("/v3") else f"{url}/v3"
-        scope: dict[str, Any] = {"system_scope": "all"}
-        if keystone.project:
-            scope = {"project_name": keystone.project, "project_domain_name": keystone.project_domain}
+        self._account = Account(keystone)
         self._place: dict[str, str] | None = None
-        self._auth = v3.Password(
-            self._url,
-            username=keystone.username,
-            password=keystone.password,
-            user_domain_name=keystone.user_domain,
-            **scope,
-        )
-        self._session = Session(
-            self._auth, verify=keystone.certificates or True, timeout=keystone.timeout_seconds, app_name="calotype"
-        )
 
     def limits(self, project: str) -> Limits:
         """The limits of a project; raises Unreachable, SettingsError for what only the operator can mend."""
@@ -123,30 +108,28 @@ class Source:
 
     def _check_rights(self) -> None:
         """Others are shown the limits of their own project alone, without a word: those of the rest would be missed."""
-        access = self._asking(lambda: self._auth.get_access(self._session))
+        access = self._asking(self._account.access)
         if not access.system_scoped and "admin" not in access.role_names:
             raise SettingsError(
-                f"Keystone does not show the limits of other projects to {self._keystone.username!r}: give it the role "
+                f"Keystone does not show the limits of other projects to {self._account.name}: give it the role "
                 "reader for the system and leave keystone.project empty"
             )
 
     def _get(self, path: str, member: str, kind: Any, **query: str) -> Any:
-        answer = self._asking(lambda: self._session.get(self._url + path, params=query))
+        answer = self._asking(lambda: self._account.get(path, query))
         try:
             return msgspec.convert(msgspec.json.decode(answer.content)[member], kind)
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
-            raise Unreachable(f"what {self._url}{path} answers is not what Keystone does") from None
+            raise Unreachable(f"what {self._account.url}{path} answers is not what Keystone does") from None
 
     def _asking(self, question: Callable[[], Any]) -> Any:
         try:
             return question()
-        except failures.Unauthorized:
-            raise SettingsError(
-                f"Keystone refuses the user {self._keystone.username!r}: are name, password and domain right?"
-            ) from None
-        except failures.Forbidden as error:
-            raise SettingsError(f"Keystone refuses the user {self._keystone.username!r}: {error.message}") from None
+        except Refused as error:
+            raise SettingsError(str(error)) from None
+        except (failures.Unauthorized, failures.Forbidden) as error:
+            raise SettingsError(told(error, self._account.name)) from None
         except failures.NotFound as error:
-            raise SettingsError(f"Keystone at {self._url}: {error.message}") from None
+            raise SettingsError(f"Keystone at {self._account.url}: {error.message}") from None
         except failures.ClientException as error:
             raise Unreachable(f"Keystone cannot be asked: {error}") from None

@@ -12,6 +12,8 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
 from calotype.access.grants import as_caller, grant_of
@@ -34,6 +36,8 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
 
 class Tokens:
     """Issues, checks and revokes tokens."""
+
+    image_endpoint = ""
 
     def __init__(self, database: Database, settings: Identity, clock: Callable[[], int] = now) -> None:
         self._database = database
@@ -67,8 +71,16 @@ class Tokens:
             return None
         return caller
 
-    async def caller(self, token: str | None) -> Caller | None:
-        """The caller behind a token, None when it grants nothing: two statements, or none if it is cached."""
+    async def service(self, token: str) -> Caller | None:
+        """Whoever is behind a token: rules ask for roles themselves. `service` says whether it is a service."""
+        found = await self.caller(token)
+        return found and msgspec.structs.replace(found, service=found.speaks_for_a_service)
+
+    async def caller(self, token: str | None, helper: Caller | None = None) -> Caller | None:
+        """The caller behind a token, None when it grants nothing: two statements, or none if it is cached.
+
+        `helper` is the service whose own token came along.
+        """
         if not token or not _SHAPE(token):
             return None
         caller = self.cached(token)

@@ -20,9 +20,10 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
+from calotype.access.access_rules import permits
+from calotype.access.authority import Authority
 from calotype.access.caller import NOBODY, Caller
 from calotype.access.policy import Policy
-from calotype.access.tokens import Tokens
 from calotype.settings import Settings
 
 DRAIN_BYTES = 256 * 1024 * 1024
@@ -257,17 +258,27 @@ def identity_url(settings: Settings, request: Request) -> str:
     return settings.identity_url or base + ("/identity/v3" if request.prefix else "/v3")
 
 
-async def authenticated(tokens: Tokens, policy: Policy, request: Request) -> Caller | None:
-    """Who asks, with the roles of the service token that comes along; None if one of the tokens is not valid."""
-    caller = await tokens.caller(request.token)
+async def authenticated(authority: Authority, policy: Policy, request: Request, service: str) -> Caller | None:
+    """Who asks, with the roles of the service whose token comes along; None if one of the tokens is not valid, or not
+    for this request to a `service` of this type (spec: identity-and-huawei B.1)."""
+    helper = None
+    sent = request.field(b"x-service-token")
+    if sent is not None:
+        helper = await authority.service(sent.strip())
+        if helper is None:
+            return None
+    caller = await authority.caller(request.token, helper)
     if caller is None:
         return None
+    rules = caller.access_rules
+    if rules is not None and not (
+        permits(rules, service, request.method, request.prefix + request.path, request.path)
+        if helper is None
+        else helper.service
+    ):
+        return None
     caller = policy.judged(caller)
-    service = request.field(b"x-service-token")
-    if service is None:
-        return caller
-    helper = await tokens.caller(service.strip())
-    return None if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)
+    return caller if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)
 
 
 def challenge(url: str) -> tuple[bytes, bytes]:

@@ -85,6 +85,10 @@ def read_line() -> str:
 
 
 async def _with_desk(settings: Settings, command: Command, arguments: dict[str, Any]) -> Any:
+    if settings.identity.source == "keystone":
+        raise click.ClickException(
+            f"Accounts and tokens are those of the Keystone at {settings.keystone.url}: use the `openstack` command."
+        )
     database = connect(settings)
     await database.open()
     passwords = Passwords(settings.identity)

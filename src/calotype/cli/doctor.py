@@ -70,6 +70,8 @@ def _usable(path: Path) -> Iterator[Finding]:
 
 
 def _clouds(settings: Settings) -> Iterator[Finding]:
+    if settings.identity.source == "keystone":
+        return
     path = clouds.path(settings)
     mend = f"`calotype user set-password demo --data {settings.data}` writes it anew, and so for admin"
     try:
@@ -214,6 +216,31 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         yield True, f"Keystone at {settings.keystone.url} has limits for the image service"
 
 
+def _keystone(settings: Settings) -> Iterator[Finding]:
+    if settings.identity.source != "keystone":
+        return
+    from calotype.access.keystone_client import KeystoneClient
+    from calotype.access.limits import Unreachable
+
+    url = settings.keystone.url
+    try:
+        client = KeystoneClient(settings.keystone)
+        missing = client.check()
+        endpoint = settings.compute.image_endpoint or client.image_endpoint()
+    except (SettingsError, Unreachable) as error:
+        yield False, f"keystone: {error}"
+        return
+    yield from ((False, f"keystone: {sentence}") for sentence in missing)
+    if not missing:
+        yield True, f"Keystone at {url} validates tokens"
+    if not endpoint:
+        yield (
+            False,
+            f"keystone: {url} has no {settings.keystone.interface} endpoint of the image service in its catalogue: "
+            "create it, or correct keystone.service_type, service_name, region and interface",
+        )
+
+
 _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _directory,
     _clouds,
@@ -222,5 +249,6 @@ _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _tls,
     _property_files,
     _limits,
+    _keystone,
     _listening,
 )

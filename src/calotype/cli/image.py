@@ -80,6 +80,8 @@ class Client:
     """The service as a cloud of DIR/clouds.yaml reaches it."""
 
     def __init__(self, settings: Settings, cloud: str) -> None:
+        if settings.identity.source == "keystone":
+            raise click.ClickException("Accounts are a Keystone's: use `openstack image` with one of them.")
         entry = clouds.read(settings).get(cloud)
         if entry is None:
             raise click.ClickException(f"{clouds.path(settings)} has no cloud {cloud}: is --data right?")

@@ -14,9 +14,9 @@ from calotype.settings import Settings, SettingsError
 
 
 def prepare(settings: Settings, moved: bool = False) -> str | None:
-    """Make what is missing and leave what is there; answers the id of the project `demo`, None if it was deleted.
+    """Make what is missing and leave what is there; answers the id of the project `demo`, None if there is none.
 
-    `moved` tells clouds.yaml the address of these settings.
+    No accounts are made if they are a Keystone's. `moved` tells clouds.yaml the address of these settings.
 
     Raises SettingsError, SchemaError, StorageUnavailable.
 
@@ -34,6 +34,8 @@ def prepare(settings: Settings, moved: bool = False) -> str | None:
             f"The tables were upgraded from {before} to {schema.head()}; an older server cannot use them any more."
         )
     schema.check(url)
+    if settings.identity.source == "keystone":
+        return None
     passwords, demo = asyncio.run(_bootstrap(settings))
     clouds.write(settings, passwords, moved)
     if passwords:

@@ -22,8 +22,11 @@ from calotype.settings import Settings
 @with_settings
 def serve(settings: Settings, demo: bool) -> None:
     """Run the service. The first start makes the database, the accounts and DIR/clouds.yaml."""
+    if demo and settings.identity.source == "keystone":
+        raise click.UsageError("--demo needs the projects of the built-in identity; tokens are a Keystone's here.")
     check(settings)
     _check_limits(settings)
+    _check_keystone(settings)
     project = prepare(settings, moved=True)
     if demo:
         from calotype.cli.demo import add_images
@@ -47,18 +50,41 @@ def _check_limits(settings: Settings) -> None:
         click.echo(f"{error}. Until it can be, what needs the limits of a project is answered with 503.", err=True)
 
 
+def _check_keystone(settings: Settings) -> None:
+    """The same for the Keystone whose tokens count; what its account may not do is told."""
+    if settings.identity.source != "keystone":
+        return
+    from calotype.access.keystone_client import KeystoneClient
+    from calotype.access.limits import Unreachable
+
+    try:
+        for sentence in KeystoneClient(settings.keystone).check():
+            click.echo(f"Warning: {sentence}", err=True)
+    except Unreachable as error:
+        click.echo(f"{error}. Until it can be, requests with tokens are answered with 503.", err=True)
+
+
 @click.command()
 @with_settings
 def init(settings: Settings) -> None:
     """Make the database, the first accounts and DIR/clouds.yaml, and do not serve."""
     prepare(settings)
+    if settings.identity.source == "keystone":
+        click.echo(f"{accounts(settings)} Register this service in its catalogue with `openstack endpoint create`.")
     click.echo(f"Ready in {settings.directory}. Start it with: {_command()} serve --data {settings.data}")
+
+
+def accounts(settings: Settings) -> str:
+    """Where accounts are when they are not made here."""
+    return f"Accounts and tokens are those of the Keystone at {settings.keystone.url}."
 
 
 def hints(settings: Settings, project: str | None) -> list[str]:
     """Where the service is, and three lines to try, made of tools that this machine has."""
     url = clouds.service_url(settings)
     greeting = f"Calotype serves {url} (Ctrl-C stops it)."
+    if settings.identity.source == "keystone":
+        return [f"{greeting} {accounts(settings)}", ""]
     if project is None:
         return [greeting, ""]
     calotype = _command()

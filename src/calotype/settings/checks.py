@@ -18,6 +18,9 @@ HOST_NAME = re.compile(
 )
 """A name that nothing can take for an address: its last label is not a number."""
 
+MEMCACHED_KEY = 16
+"""Characters that the secret of the shared tokens has at least."""
+
 _BOTH = {"image_conversion", "image_decompression"}
 _URLS = (
     "public_endpoint",
@@ -58,6 +61,8 @@ def checked(settings: Settings) -> Settings:
     _check_stores(settings)
     _check_catalog(settings)
     _check_quota(settings)
+    if settings.identity.source == "keystone":
+        _check_keystone(settings, "identity.source")
     for method in settings.imports.methods:
         if method not in IMPORT_METHODS:
             raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")
@@ -68,12 +73,27 @@ def _check_quota(settings: Settings) -> None:
     _ = settings.quota.storage_bytes
     if not settings.quota.keystone_limits:
         return
-    for name in ("url", "username", "password"):
-        if not getattr(settings.keystone, name):
-            raise SettingsError(f"quota.keystone_limits: keystone.{name} has to be set, too")
+    _check_keystone(settings, "quota.keystone_limits")
     keystone = settings.keystone
     if not (keystone.endpoint_id or keystone.service_type or keystone.service_name):
         raise SettingsError("quota.keystone_limits: keystone.endpoint_id, service_type or service_name has to be set")
+
+
+def _check_keystone(settings: Settings, wanted_by: str) -> None:
+    """A plugin says itself what it lacks, as it is made."""
+    for name in ("url",) if settings.keystone.auth_type else ("url", "username", "password"):
+        if not getattr(settings.keystone, name):
+            raise SettingsError(f"{wanted_by}: keystone.{name} has to be set, too")
+    if settings.keystone.client_key and not settings.keystone.client_certificate:
+        raise SettingsError("keystone.client_key: keystone.client_certificate has to be set, too")
+    for server in settings.keystone.memcached:
+        host, _, port = server.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise SettingsError(f"keystone.memcached: {server!r} is not HOST:PORT, for example 10.0.0.7:11211")
+    if settings.keystone.memcached and len(settings.keystone.memcached_key) < MEMCACHED_KEY:
+        raise SettingsError(
+            f"keystone.memcached_key: a secret of {MEMCACHED_KEY} characters or more has to be set, too"
+        )
 
 
 def _check_stores(settings: Settings) -> None:

@@ -46,7 +46,8 @@ class Compute(Section, frozen=True):
     image_link_prefix: str = ""
     """Replaces scheme and host of the `alternate` link's base; trailing slashes go."""
     image_endpoint: str = ""
-    """Base of the `alternate` link, used verbatim; empty: the image endpoint with a final slash, as Nova has it."""
+    """Base of the `alternate` link, used verbatim; empty: the image endpoint with a final slash, as Nova has it, from
+    Keystone's catalogue if tokens are Keystone's."""
     self_version: Literal["request", "v2", "v2.1"] = "request"
     """Version in `self` links: the prefix the client used, or a fixed one (Huawei: v2)."""
     alternate_project: bool = False
@@ -220,12 +221,12 @@ class Quota(Section, frozen=True):
 
 
 class Keystone(Section, frozen=True):
-    """The Keystone that serves limits, and the user that Calotype asks it as."""
+    """The Keystone that tokens (`identity.source`) and limits (`quota.keystone_limits`) are asked of, and as whom."""
 
     url: str = ""
     """Its URL, for example https://keystone.example/v3."""
     username: str = ""
-    """The user, who reads the limits of all projects: the role reader for the system."""
+    """The user: with the role service it validates tokens and reads revocations, as reader for the system limits."""
     password: str = ""
     """Its password; better given as CALOTYPE_KEYSTONE_PASSWORD."""
     user_domain: str = "Default"
@@ -234,10 +235,14 @@ class Keystone(Section, frozen=True):
     """The name of the project that it acts in; empty: the system as a whole."""
     project_domain: str = "Default"
     """The name of the project's domain."""
+    auth_type: str = ""
+    """A plugin of keystoneauth to log in by, for example `v3applicationcredential`; empty: the user above."""
+    auth: dict[str, str] = {}
+    """The plugin's options, as keystoneauth names them; `auth_url` is `url` if it is not there."""
     endpoint_id: str = ""
     """The endpoint of the image service, whose service and region the limits are registered for; empty: look for it."""
     service_type: str = "image"
-    """The type of the service to look for."""
+    """The type of the service to look for, for limits and for the image endpoint in links."""
     service_name: str = ""
     """The name of the service to look for; empty: any."""
     region: str = ""
@@ -246,23 +251,41 @@ class Keystone(Section, frozen=True):
     """The interface of the endpoint to look for."""
     certificates: str = ""
     """PEM file of the authorities that Keystone's certificate is checked against; empty: those of the system."""
+    insecure: bool = False
+    """Do not check that certificate: whoever is on the way then learns every token."""
+    client_certificate: str = ""
+    """PEM file of the certificate to show to Keystone; empty: none."""
+    client_key: str = ""
+    """PEM file of its key; empty: it is in the file of the certificate."""
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     """How long one question to it may take."""
+    token_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 300.0
+    """How long a validated token counts before Keystone has to be asked again, so also how long without Keystone."""
+    revocation_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5.0
+    """How often to ask for revocations, which end a validated token before that; 0 is never."""
+    memcached: tuple[str, ...] = ()
+    """HOST:PORT of memcached servers, where workers share what they know of tokens; empty: each keeps its own."""
+    memcached_key: str = ""
+    """Secret of those workers, by which it is encrypted there; better given as CALOTYPE_KEYSTONE_MEMCACHED_KEY."""
+    service_token_roles: tuple[str, ...] = ("service",)
+    """A token in X-Service-Token counts if it has one of these roles."""
 
     def __repr__(self) -> str:
-        """Without the password."""
-        return f"Keystone(url={self.url!r}, username={self.username!r})"
+        """Without the secrets and the plugin's options."""
+        return f"Keystone(url={self.url!r}, username={self.username!r}, auth_type={self.auth_type!r})"
 
 
 class Identity(Section, frozen=True):
-    """The built-in identity (spec: identity-and-huawei A)."""
+    """Whose tokens count, and the built-in identity (spec: identity-and-huawei A)."""
 
+    source: Literal["builtin", "keystone"] = "builtin"
+    """`builtin`: accounts and tokens of this service. `keystone`: those of the Keystone of `keystone.url`."""
     token_hours: Annotated[float, msgspec.Meta(gt=0, le=876_000)] = 24.0
     """How long a token lives."""
     region: str = "RegionOne"
     """Region of the service catalogue."""
     public_endpoint: str = ""
-    """Identity URL in catalogue, discovery and `WWW-Authenticate`; empty: derived from the request."""
+    """Identity URL in catalogue, discovery and `WWW-Authenticate`; empty: Keystone's, or derived from the request."""
     password_memory_kib: Positive = 19456
     """Memory of one Argon2id hash, in KiB (RFC 9106; the OWASP minimum)."""
     password_iterations: Positive = 2
@@ -400,7 +423,8 @@ class Settings(Section, frozen=True):
     @property
     def identity_url(self) -> str:
         """The configured URL of identity v3, without a final slash; empty if none is."""
-        url = self.identity.public_endpoint.rstrip("/")
+        elsewhere = self.keystone.url if self.identity.source == "keystone" else ""
+        url = (self.identity.public_endpoint or elsewhere).rstrip("/")
         return url if not url or url.endswith("/v3") else f"{url}/v3"
 
     @property

@@ -48,12 +48,13 @@ class Linker:
         """Where the API is for the outside: `base` is scheme, host and proxy prefix, `prefix` the mount (10.5)."""
         return replace_host(base, self._settings.link_prefix) + prefix
 
-    def _links(self, base: str, prefix: str, version: str, project: str) -> Links:
-        """The links for a request under `/{version}`, with `project` in its path or ""."""
+    def _links(self, base: str, prefix: str, version: str, project: str, endpoint: str = "") -> Links:
+        """The links for a request under `/{version}`, with `project` in its path or ""; `endpoint` is the catalogue's
+        image endpoint, "" if images are served here."""
         root = self.root(base, prefix)
         part = f"/{project}" if project else ""
         own = version if self._settings.self_version == "request" else self._settings.self_version
-        image = self._image_base(base, prefix)
+        image = self._image_base(base, prefix, endpoint)
         shown = part if self._settings.alternate_project else ""
         return Links(
             image=f"{root}/{own}{part}/images/",
@@ -66,9 +67,10 @@ class Linker:
             successor=f"{image.rstrip('/')}/v2/images",
         )
 
-    def _image_base(self, base: str, prefix: str) -> str:
+    def _image_base(self, base: str, prefix: str, endpoint: str) -> str:
         # Where the Compute API is mounted under a prefix, so is the Image API; otherwise both are at the root.
-        base = self._settings.image_endpoint or (f"{base}/image/" if prefix else f"{base}/")
+        own = f"{base}/image" if prefix else base
+        base = self._settings.image_endpoint or f"{endpoint or own}/"
         if self._settings.image_link_prefix:
             return replace_host(base, self._settings.image_link_prefix).rstrip("/")
         return base

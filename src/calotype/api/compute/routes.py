@@ -12,8 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from calotype.access.authority import Authority
 from calotype.access.policy import Policy
-from calotype.access.tokens import Tokens
 from calotype.api.compute import content, faults
 from calotype.api.compute.discovery import Discovery
 from calotype.api.compute.faults import Fault, RawFault, Refusal, Unauthorized
@@ -63,10 +63,10 @@ class ComputeAPI:
     """The ASGI application."""
 
     def __init__(
-        self, settings: Settings, tokens: Tokens, policy: Policy, library: Library, deprecated: DeprecatedCalls
+        self, settings: Settings, authority: Authority, policy: Policy, library: Library, deprecated: DeprecatedCalls
     ) -> None:
         self._settings = settings
-        self._tokens = tokens
+        self._authority = authority
         self._policy = policy
         self._deprecated = deprecated
         self._routes = _calls(Images(library, settings.compute), Metadata(library, settings))
@@ -131,7 +131,7 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            caller = await authenticated(self._tokens, self._policy, request)
+            caller = await authenticated(self._authority, self._policy, request, "compute")
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
         if caller is None:
@@ -168,7 +168,11 @@ class ComputeAPI:
         """Count the call as deprecated, and say where its successor is."""
         project = request.caller.project_id or ""
         request.links = self._linker.links(
-            request.base, request.prefix, request.version, project if request.project else ""
+            request.base,
+            request.prefix,
+            request.version,
+            project if request.project else "",
+            self._authority.image_endpoint,
         )
         agent = request.field(b"user-agent") or ""
         self._deprecated.count(project, agent, f"{call.method} {call.path}")

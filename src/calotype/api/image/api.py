@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from calotype.access import tokens as access
+from calotype.access.authority import Authority
 from calotype.access.policy import Policy
 from calotype.api.image.discovery import Versions
 from calotype.api.image.metadefs.schemas import documents as metadef_documents
@@ -50,9 +50,9 @@ class Verbs(Protocol):
 class ImageAPI:
     """The parts that the API is given, and the questions that its handlers put to a request."""
 
-    def __init__(self, settings: Settings, tokens: access.Tokens, verbs: Verbs) -> None:
+    def __init__(self, settings: Settings, authority: Authority, verbs: Verbs) -> None:
         self.settings = settings
-        self.tokens = tokens
+        self.authority = authority
         self.policy = verbs.policy
         self.library = verbs.library
         self.sharing = verbs.sharing

@@ -37,12 +37,12 @@ class Versions:
         return slash + rest if version in self._accepted else None
 
 
-def identity_entry(base: str) -> dict[str, Any]:
-    """The entry of the identity service at the root that serves every API (identity-and-huawei A.7)."""
+def identity_entry(url: str) -> dict[str, Any]:
+    """The entry of identity v3, wherever it is, at the root that serves every API (identity-and-huawei A.7)."""
     return {
         "id": "v3.14",
         "status": "stable",
         "updated": "2020-04-07T00:00:00Z",
-        "links": [{"rel": "self", "href": f"{base}/v3/"}],
+        "links": [{"rel": "self", "href": f"{url}/"}],
         "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
     }

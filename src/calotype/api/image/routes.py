@@ -187,12 +187,12 @@ class ImageApp:
         base = self._api.base(request)
         entries = self._api.versions.entries(base)
         if not request.prefix:
-            entries.append(discovery.identity_entry(base))
+            entries.append(discovery.identity_entry(identity_url(self._api.settings, request)))
         status = 200 if request.path.rstrip("/") == "/versions" else 300
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await authenticated(self._api.tokens, self._api.policy, request)
+        caller = await authenticated(self._api.authority, self._api.policy, request, "image")
         if caller is None:
             raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
         if caller.service_roles:

@@ -1,0 +1,108 @@
+"""The account as which the service asks Keystone; blocking, from any thread."""
+
+import threading
+from typing import Any
+
+from keystoneauth1 import exceptions as failures
+from keystoneauth1 import loading
+from keystoneauth1.access import AccessInfo
+from keystoneauth1.identity import BaseIdentityPlugin, v3
+from keystoneauth1.session import Session
+
+from calotype.settings import Keystone, SettingsError
+
+
+class Refused(Exception):
+    """Keystone lets the account not log in: the operator has to mend the account or the settings."""
+
+
+class Account:
+    """A session with one Keystone. keystoneauth logs in, and again two minutes before the token ends.
+
+    Everything raises Refused when that is not allowed, and keystoneauth's ClientException.
+    """
+
+    def __init__(self, keystone: Keystone) -> None:
+        url = keystone.url.rstrip("/")
+        self.url = url if url.endswith("/v3") else f"{url}/v3"
+        self.name = f"the user {keystone.username!r}" if not keystone.auth_type else f"the account {keystone.auth_type}"
+        self._auth = _plugin(keystone, self.url)
+        self._renewal = threading.Lock()
+        key = (keystone.client_certificate, keystone.client_key) if keystone.client_key else None
+        self._session = Session(
+            self._auth,
+            verify=not keystone.insecure and (keystone.certificates or True),
+            cert=key or keystone.client_certificate or None,
+            timeout=keystone.timeout_seconds,
+            app_name="calotype",
+        )
+
+    def access(self) -> AccessInfo:
+        """What its token grants."""
+        try:
+            return self._auth.get_access(self._session)
+        except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
+            raise Refused(told(error, self.name)) from None
+
+    def get(self, path: str, query: dict[str, str], headers: dict[str, str] | None = None) -> Any:
+        """The answer to a GET below /v3. With a token that is no longer good it is asked once more with another."""
+        access = self.access()
+        try:
+            return self._send(path, query, headers, access)
+        except failures.Unauthorized:
+            self._forget(access)
+            return self._send(path, query, headers, self.access())
+
+    def _send(self, path: str, query: dict[str, str], headers: dict[str, str] | None, access: AccessInfo) -> Any:
+        def send() -> Any:
+            own = {"X-Auth-Token": access.auth_token, "Accept": "application/json"}
+            return self._session.get(
+                self.url + path, params=query, headers=own | (headers or {}), authenticated=False, log=False
+            )
+
+        try:
+            return send()
+        except failures.ConnectFailure:  # a kept connection, perhaps, that Keystone closed at the same moment
+            return send()
+
+    def _forget(self, access: AccessInfo) -> None:
+        """Log in anew for the next question, unless somebody else did meanwhile."""
+        with self._renewal:
+            if self._auth.auth_ref is access:
+                self._auth.invalidate()
+
+
+def told(error: failures.HttpError, name: str) -> str:
+    """The sentence for an account that Keystone refuses."""
+    if isinstance(error, failures.Unauthorized):
+        return f"Keystone refuses {name}: are name, password and domain right?"
+    return f"Keystone refuses {name}: {error.message}"
+
+
+def _plugin(keystone: Keystone, url: str) -> BaseIdentityPlugin:
+    """The plugin that logs in; raises SettingsError."""
+    if not keystone.auth_type:
+        scope: dict[str, Any] = {"system_scope": "all"}
+        if keystone.project:
+            scope = {"project_name": keystone.project, "project_domain_name": keystone.project_domain}
+        return v3.Password(
+            url,
+            username=keystone.username,
+            password=keystone.password,
+            user_domain_name=keystone.user_domain,
+            **scope,
+        )
+    try:
+        loader: Any = loading.get_plugin_loader(keystone.auth_type)
+        known = {option.dest for option in loader.get_options()}
+        if unknown := sorted(keystone.auth.keys() - known):
+            raise SettingsError(f"keystone.auth: {unknown[0]!r} is no option of {keystone.auth_type}")
+        plugin = loader.load_from_options(**({"auth_url": url} if "auth_url" in known else {}) | keystone.auth)
+    except failures.NoMatchingPlugin:
+        names = ", ".join(sorted(loading.get_available_plugin_names()))
+        raise SettingsError(f"keystone.auth_type: {keystone.auth_type!r} is not known; there are {names}") from None
+    except failures.ClientException as error:
+        raise SettingsError(f"keystone.auth: {error}") from None
+    if not isinstance(plugin, BaseIdentityPlugin):
+        raise SettingsError(f"keystone.auth_type: {keystone.auth_type!r} does not log in to a Keystone")
+    return plugin

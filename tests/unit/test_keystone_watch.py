@@ -1,0 +1,134 @@
+"""What is followed of a Keystone: its revocations and its catalogue (spec: identity-and-huawei B.2, B.3)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from calotype.access.keystone import UNWATCHED_SECONDS, KeystoneTokens
+from calotype.access.moments import microseconds
+from tests.support.played_keystone import Clock, PlayedKeystone, moment, token
+
+
+@pytest.fixture
+def keystone() -> Iterator[PlayedKeystone]:
+    """A Keystone that knows the token `good` of demo."""
+    played = PlayedKeystone()
+    played.tokens["good"] = token()
+    yield played
+    if "*" not in played.status:
+        played.go()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def make(keystone: PlayedKeystone, clock: Clock) -> AsyncIterator[Callable[..., KeystoneTokens]]:
+    """Makes what is tested, with other settings if they are wanted."""
+    made: list[KeystoneTokens] = []
+
+    def new(**more: Any) -> KeystoneTokens:
+        settings = msgspec.structs.replace(keystone.settings, **more)
+        made.append(KeystoneTokens(settings, clock.wall, clock.monotonic))
+        return made[-1]
+
+    yield new
+    for each in made:
+        await each.close()
+
+
+async def settled(check: Callable[[], bool]) -> bool:
+    """Whether it becomes true within seconds, while the loop goes on."""
+    for _ in range(1000):
+        if check():
+            return True
+        await asyncio.sleep(0.005)
+    return False
+
+
+async def test_a_revoked_token_is_refused_in_time(
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
+) -> None:
+    tokens = make(revocation_seconds=0.05)
+    await tokens.open()
+    keystone.tokens["other"] = token("other")
+    assert await tokens.caller("good")
+    assert await tokens.caller("other")
+    del keystone.tokens["good"]
+    assert await tokens.caller("good")
+    keystone.events = [{"audit_id": "audit-demo", "issued_before": moment(1), "revoked_at": moment(1)}]
+    assert await settled(lambda: len(tokens._known) == 1)
+    assert await tokens.caller("good") is None
+    asked = keystone.count("validate")
+    assert await tokens.caller("other")
+    assert keystone.count("validate") == asked
+
+
+async def test_revocations_are_asked_for_by_keystones_own_clock(
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
+) -> None:
+    await make().open()
+    since = next(query["since"][0] for query in keystone.queries if "since" in query)
+    ago = time.time() - microseconds(since) / 1_000_000
+    assert 59 < ago < 70
+
+
+async def test_revocations_that_may_not_be_read_are_told_once_and_shorten_belief(
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], clock: Clock, caplog: Any
+) -> None:
+    keystone.status["events"] = 403
+    tokens = make(revocation_seconds=0.02)
+    await tokens.open()
+    assert await settled(lambda: keystone.count("events") > 3)
+    assert caplog.text.count("revocations are noticed late") == 1
+    assert await tokens.caller("good")
+    clock.passed = UNWATCHED_SECONDS
+    assert await tokens.caller("good")
+    assert keystone.count("validate") == 2
+
+
+async def test_a_keystone_that_is_away_at_the_start_is_followed_when_it_comes(
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], caplog: Any
+) -> None:
+    caplog.set_level(logging.INFO, "calotype.keystone")
+    keystone.go()
+    tokens = make(revocation_seconds=0.05)
+    await tokens.open()
+    assert tokens.image_endpoint == ""
+    keystone.back()
+    assert await settled(lambda: tokens.image_endpoint != "")
+    assert caplog.text.count("Keystone cannot be followed") == 1
+    assert await settled(lambda: "Keystone can be followed again" in caplog.text)
+
+
+async def test_without_revocations_only_the_catalogue_is_read(
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
+) -> None:
+    await make(revocation_seconds=0.0).open()
+    assert keystone.asked == ["login", "catalogue"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "https://image.example"),
+        ({"interface": "internal"}, "http://10.0.0.1:9292"),
+        ({"interface": "admin"}, ""),
+        ({"region": "RegionOne", "service_name": "glance"}, "https://image.example"),
+        ({"region": "Elsewhere"}, ""),
+        ({"service_name": "other"}, ""),
+    ],
+)
+async def test_the_image_endpoint_of_the_catalogue(
+    make: Callable[..., KeystoneTokens], settings: dict[str, Any], url: str
+) -> None:
+    tokens = make(**settings)
+    await tokens.open()
+    assert tokens.image_endpoint == url
