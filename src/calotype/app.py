@@ -12,18 +12,23 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calotype.access import policy_files, protections
+from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.policy_files import PolicyWatch
+from calotype.access.rates import Rates
 from calotype.access.tokens import Tokens
+from calotype.access.vault import Vault
 from calotype.api.compute.routes import ComputeAPI
+from calotype.api.entrance import Entrance
 from calotype.api.health import Health
 from calotype.api.identity.routes import IdentityAPI
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
-from calotype.api.wire import STATUS, Reply, collapse
+from calotype.api.pace import Paced
+from calotype.api.wire import STATUS, Reply, SlowClient, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
 from calotype.images import schema_properties
@@ -154,17 +159,21 @@ def build(settings: Settings) -> ASGIApp:
     tokens = Tokens(parts.database, settings.identity)
     accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
     assignments = Assignments(parts.database, tokens.forget)
-    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
+    keys = AccessKeys(parts.database, Vault(settings.access_key_file), tokens, settings.identity)
+    entrance = Entrance(settings, tokens, keys, Rates(settings.rate))
+    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens, keys)
     keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     watch = PolicyWatch(settings.policy, parts.policy)
     deprecated = DeprecatedCalls()
 
-    compute = ComputeAPI(settings, tokens, parts.policy, parts.library, deprecated)
-    image = ImageApp(ImageAPI(settings, tokens, parts))
-    identity = IdentityAPI(settings, tokens, accounts, assignments)
+    compute = ComputeAPI(settings, entrance, parts.policy, parts.library, deprecated)
+    image = ImageApp(ImageAPI(settings, entrance, parts))
+    identity = IdentityAPI(settings, entrance, tokens, accounts, assignments)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
+    if settings.clients.body_pace:
+        app = Paced(app, settings.clients)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
     return Lifespan(app, [lines, *parts.living, tokens, sweeper, parts.worker, keeper, watch, deprecated])
@@ -221,6 +230,9 @@ class RequestLine:
         path = scope["path"]
         try:
             await self._app(scope, receive, send)
+        except SlowClient:
+            if STATUS not in scope:
+                await Reply(408, headers=[(b"connection", b"close")])(scope, receive, send)
         except ClientDisconnect:
             # Whoever is still there sent a body that ended before its end; the server would answer 500.
             if STATUS not in scope:

@@ -58,6 +58,7 @@ def checked(settings: Settings) -> Settings:
     _check_stores(settings)
     _check_catalog(settings)
     _check_quota(settings)
+    _ = settings.rate.caller, settings.rate.address
     for method in settings.imports.methods:
         if method not in IMPORT_METHODS:
             raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")

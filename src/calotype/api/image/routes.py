@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from calotype.access import errors as access
 from calotype.api.image import (
     actions,
     cache,
@@ -169,6 +170,8 @@ class ImageApp:
         try:
             await self._authenticate(request)
         except Exception as error:
+            if request.has_body:
+                await request.drain()
             return reply(error, request, None)
         if path:
             answer = await self._dispatch(request, path)
@@ -187,12 +190,20 @@ class ImageApp:
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await authenticated(self._api.tokens, self._api.policy, request)
+        try:
+            caller = await authenticated(self._api.entrance, self._api.policy, request)
+        except access.Unauthorized as error:
+            raise self._not_proven(request, error.text) from None
+        except access.TooManyRequests as error:
+            raise Refused(429, error.text, ((b"retry-after", b"%d" % error.seconds),)) from None
         if caller is None:
-            raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
+            raise self._not_proven(request)
         if caller.service_roles:
             caller = msgspec.structs.replace(caller, service=True)
         request.caller = caller
+
+    def _not_proven(self, request: Request, text: str | None = None) -> Refused:
+        return Refused(401, text, (challenge(identity_url(self._api.settings, request)),))
 
     async def _dispatch(self, request: Request, path: str) -> Response:
         call: Call | None = None
