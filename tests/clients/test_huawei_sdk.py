@@ -40,6 +40,8 @@ from huaweicloudsdkims.v2 import (
 from tests.support.access_key import Pair
 from tests.support.server import Server, clean_environment
 
+# The SDK calls the native image calls deprecated in favour of Huawei's own.
+pytestmark = pytest.mark.filterwarnings("ignore:Method 'glance_.*:DeprecationWarning")
 REGION = "RegionOne"
 
 
@@ -118,7 +120,7 @@ def test_the_life_of_an_image(cloud: Cloud) -> None:
     )
     assert set(listed(client)) == {"名字 with blanks & =", "another"}
     assert listed(client, name="名字 with blanks & =", limit=5) == ["名字 with blanks & ="]
-    assert listed(client, os_version="CentOS 7.3 64bit") == ["名字 with blanks & ="]
+    assert listed(client, tag="b") == ["名字 with blanks & ="]
 
     rename = [GlanceUpdateImageRequestBody(op="replace", path="/name", value="new name")]
     changed = client.glance_update_image(GlanceUpdateImageRequest(image_id=image, body=rename))

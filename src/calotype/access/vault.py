@@ -64,6 +64,7 @@ class Vault:
             whole = base64.b64decode(kept, validate=True)
             return cipher.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], owner.encode())
         except (binascii.Error, InvalidTag, ValueError):
+            self._cipher = None  # the right file may be put back at any time
             raise SettingsError(f"{self.path} is not the key that the access key {owner} was made with") from None
 
     def read(self, owner: str, kept: str) -> bytes:

@@ -22,9 +22,9 @@ _PROJECT = re.compile(r"/v[0-9.]+/([0-9a-f-]{1,64})/").match
 
 
 class Entrance:
-    """Finds the caller of a request."""
+    """Finds the caller of a request. Without `keys` no signature proves anything."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, keys: AccessKeys, rates: Rates) -> None:
+    def __init__(self, settings: Settings, tokens: Tokens, keys: AccessKeys | None, rates: Rates) -> None:
         self.tokens = tokens
         self._keys = keys
         self._rates = rates
@@ -55,20 +55,23 @@ class Entrance:
 
     async def _signer(self, request: Request) -> Caller:
         try:
+            keys = self._keys
+            if keys is None:
+                raise Unauthorized("Signed requests are not accepted here; log in for a token.")
             claim = signing.claim(request.fields)
-            self._keys.timely(claim)
+            keys.timely(claim)
             path, host = signed_place(request, self._believe_proxy)
             fields = request.fields if host is None else {**request.fields, b"host": host}
             query = request.scope["query_string"]
             message = Message(request.method, path, query, fields, await _payload(request))
-            caller = await self._keys.caller(claim, message, _project(request))
+            caller = await keys.caller(claim, message, _project(request))
         except Unauthorized:
             self.knock(request)
             raise
         # Before the signature is used up: a client may send the same request again after Retry-After.
         self._rates.of_caller(caller.user_id)
         if request.method not in _SAFE:
-            await self._keys.use_once(claim)
+            await keys.use_once(claim)
         return caller
 
 
