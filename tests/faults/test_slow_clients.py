@@ -150,7 +150,8 @@ def test_an_upload_that_stalls_or_trickles(server: Server, chunked: bool, begins
             assert trickle(raw, b"d" * 300, 0.1) < LONG_ENOUGH
             served(server)
             assert ending(raw) == 408
-        eventually(lambda: api.get(path).json()["status"] == "queued")
+        assert eventually(lambda: api.get(path).json()["status"] == "queued", 5)
+        assert eventually(lambda: not [*(server.data / "images" / ".partial").iterdir()], 5)
         answer = api.put(f"{path}/file", content=b"whole", headers=OCTETS)
         assert answer.status_code == 204
         api.delete(path)

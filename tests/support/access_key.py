@@ -60,7 +60,8 @@ def signed(
     payload: str | None = None,
 ) -> dict[str, str]:
     """The headers with those that sign the request; Host has to be among those given."""
-    whole = {**headers, "X-Sdk-Date": date or sdk_date()}
+    # Sent as it is signed, without white space around it: Unicode's, too, which no server takes away.
+    whole = {name: value.strip() for name, value in headers.items()} | {"X-Sdk-Date": date or sdk_date()}
     told = payload or (hashlib.sha256(body).hexdigest() if body else EMPTY)
     request = canonical(method, path, query, whole, told)
     names = ";".join(sorted(name.lower() for name in whole))
