@@ -219,3 +219,27 @@ def test_a_signed_header_that_did_not_come() -> None:
 )
 def test_what_is_meant_as_a_signature(value: bytes, expected: bool) -> None:
     assert signing.meant(value) is expected
+
+
+octets = st.binary(max_size=60)
+claims = st.builds(
+    lambda access, names, proof: b"SDK-HMAC-SHA256 Access=%s, SignedHeaders=%s, Signature=%s" % (access, names, proof),
+    st.one_of(octets, st.just(b"AK")),
+    st.one_of(octets, st.just(b"host;x-sdk-date")),
+    st.one_of(octets, st.just(b"0" * 64)),
+)
+
+
+@given(
+    st.one_of(octets, claims, st.builds(lambda more: b"SDK-HMAC-SHA256 " + more, octets)),
+    st.one_of(octets, st.just(DATE.encode()), st.from_regex(rb"[0-9]{8}T[0-9]{6}Z", fullmatch=True)),
+    octets,
+    octets,
+)
+def test_junk_is_refused_and_breaks_nothing(authorization: bytes, date: bytes, path: bytes, query: bytes) -> None:
+    fields = {b"host": b"cloud", b"x-sdk-date": date, b"authorization": authorization}
+    try:
+        claim = signing.claim(fields)
+    except Unauthorized:
+        return
+    assert signing.signature(b"s", Message("GET", path, query, fields, EMPTY), claim.names) != claim.signature
