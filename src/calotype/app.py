@@ -12,20 +12,25 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calotype.access import policy_files, protections
+from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
 from calotype.access.authority import Authority
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.policy_files import PolicyWatch
+from calotype.access.rates import Rates
 from calotype.access.tokens import Tokens
+from calotype.access.vault import Vault
 from calotype.api.compute.routes import ComputeAPI
+from calotype.api.entrance import Entrance
 from calotype.api.health import Health
 from calotype.api.identity.elsewhere import Elsewhere
 from calotype.api.identity.routes import IdentityAPI
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
-from calotype.api.wire import STATUS, Reply, collapse
+from calotype.api.pace import Paced
+from calotype.api.wire import STATUS, Reply, SlowClient, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
 from calotype.images import schema_properties
@@ -155,31 +160,45 @@ def build(settings: Settings) -> ASGIApp:
     """The application of one worker; it connects and starts its background work at the ASGI lifespan's start-up."""
     parts = assemble(settings)
     tokens = Tokens(parts.database, settings.identity)
-    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
+    keys = None
+    if settings.identity.source == "builtin":
+        keys = AccessKeys(parts.database, Vault(settings.access_key_file), tokens, settings.identity)
+    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens, keys)
     keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     watch = PolicyWatch(settings.policy, parts.policy)
     deprecated = DeprecatedCalls()
 
-    authority, identity = _identity(settings, parts.database, tokens)
-    compute = ComputeAPI(settings, authority, parts.policy, parts.library, deprecated)
-    image = ImageApp(ImageAPI(settings, authority, parts))
+    authority = _authority(settings, tokens)
+    entrance = Entrance(settings, authority, keys, Rates(settings.rate))
+    compute = ComputeAPI(settings, entrance, parts.policy, parts.library, deprecated)
+    image = ImageApp(ImageAPI(settings, entrance, parts))
+    identity = _identity(settings, parts.database, entrance, tokens)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)
+    if settings.clients.body_pace:
+        app = Paced(app, settings.clients)
     lines = RequestLog(settings.log)
     app = RequestLine(app, lines)
     return Lifespan(app, [lines, *parts.living, authority, sweeper, parts.worker, keeper, watch, deprecated])
 
 
-def _identity(settings: Settings, database: Database, tokens: Tokens) -> tuple["LivingAuthority", ASGIApp]:
-    """Who says what a token grants, and what answers the calls on identity."""
-    if settings.identity.source == "keystone":
-        # Here, since it takes 0.1 s to import and not everybody wants it.
-        from calotype.access.keystone import KeystoneTokens
+def _authority(settings: Settings, tokens: Tokens) -> "LivingAuthority":
+    """Who says what a token grants."""
+    if settings.identity.source == "builtin":
+        return tokens
+    # Here, since it takes 0.1 s to import and not everybody wants it.
+    from calotype.access.keystone import KeystoneTokens
 
-        return KeystoneTokens(settings.keystone), Elsewhere(settings)
+    return KeystoneTokens(settings.keystone)
+
+
+def _identity(settings: Settings, database: Database, entrance: Entrance, tokens: Tokens) -> ASGIApp:
+    """What answers the calls on identity."""
+    if settings.identity.source == "keystone":
+        return Elsewhere(settings)
     accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
-    return tokens, IdentityAPI(settings, tokens, accounts, Assignments(database, tokens.forget))
+    return IdentityAPI(settings, entrance, tokens, accounts, Assignments(database, tokens.forget))
 
 
 class Part(Protocol):
@@ -237,6 +256,9 @@ class RequestLine:
         path = scope["path"]
         try:
             await self._app(scope, receive, send)
+        except SlowClient:
+            if STATUS not in scope:
+                await Reply(408, headers=[(b"connection", b"close")])(scope, receive, send)
         except ClientDisconnect:
             # Whoever is still there sent a body that ended before its end; the server would answer 500.
             if STATUS not in scope:

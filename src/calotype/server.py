@@ -101,7 +101,7 @@ def _granian(settings: Settings, application: Callable[[], Any]) -> None:
         workers=settings.workers,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        http1_settings=HTTP1Settings(header_read_timeout=int(settings.clients.head_seconds * 1000)),
         websockets=False,
         backlog=BACKLOG,
         respawn_failed_workers=True,
@@ -124,13 +124,17 @@ def _uvicorn(settings: Settings, application: Callable[[], Any]) -> None:
     try:
         import uvicorn
         from uvicorn.supervisors import Multiprocess
+
+        from calotype.uvicorn_protocol import Impatient
     except ImportError:
         raise SettingsError("server: uvicorn is not installed; install calotype[uvicorn], or use granian") from None
 
     host, port = settings.address
+    protocol: Any = partial(Impatient, settings.clients.head_seconds)
     config = uvicorn.Config(
         application,
         factory=True,
+        http=protocol,
         host=host,
         port=port,
         workers=settings.workers,

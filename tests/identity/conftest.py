@@ -6,11 +6,15 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
+from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
 from calotype.access.model import SYSTEM, UNSCOPED, Login, Scope
 from calotype.access.passwords import Passwords
+from calotype.access.rates import Rates
 from calotype.access.tokens import Tokens
+from calotype.access.vault import Vault
+from calotype.api.entrance import Entrance
 from calotype.api.identity.routes import IdentityAPI
 from calotype.database.connect import connect
 from calotype.database.engine import Database
@@ -51,8 +55,12 @@ class World:
         self.database = self.databases[0]
         self.accounts = Accounts(self.database, self.passwords, self.tokens.forget)
         self.assignments = Assignments(self.database, self.tokens.forget)
+        keys = AccessKeys(self.database, Vault(self.settings.access_key_file), self.tokens, CHEAP)
+        self.entrance = Entrance(self.settings, self.tokens, keys, Rates(self.settings.rate))
         await self._people()
-        transport = httpx.ASGITransport(IdentityAPI(self.settings, self.tokens, self.accounts, self.assignments))
+        transport = httpx.ASGITransport(
+            IdentityAPI(self.settings, self.entrance, self.tokens, self.accounts, self.assignments)
+        )
         self.client = httpx.AsyncClient(transport=transport, base_url="http://cloud:5000")
         for name, scope in {
             "admin": Scope("project", self.ids["admin"]),

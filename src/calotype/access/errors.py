@@ -16,6 +16,14 @@ class Unauthorized(AccessError):
         super().__init__(text)
 
 
+class TooManyRequests(AccessError):
+    """More often than the operator lets one ask; after `seconds`, a whole number, it works again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("This request was rate-limited.")
+        self.seconds = seconds
+
+
 class UnsupportedMethod(Unauthorized):
     """None of the known ways to prove who one is."""
 

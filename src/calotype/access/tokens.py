@@ -62,6 +62,11 @@ class Tokens:
                 await self._poll
             self._poll = None
 
+    @property
+    def generation(self) -> int:
+        """A number that moves whenever what was read of the accounts must not be believed any longer."""
+        return self._generation
+
     def cached(self, token: str) -> Caller | None:
         """The caller, when this process knows the token and it has not expired."""
         key = _digest(token)

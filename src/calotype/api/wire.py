@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import webob.exc
@@ -48,6 +48,10 @@ class BodyTooLarge(Exception):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit} bytes")
         self.limit = limit
+
+
+class SlowClient(ClientDisconnect):
+    """The body came too slowly, and nobody waits for the rest of it."""
 
 
 class Request(StarletteRequest):
@@ -101,6 +105,10 @@ class Request(StarletteRequest):
                 raise BodyTooLarge(limit)
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def give_back(self, body: bytes) -> None:
+        """The whole body, which was read ahead of the handler; it is read again from here."""
+        self._body = body
 
     async def drain(self) -> None:
         """Read and forget what is left of a refused body, within bounds: clients that write before they read would
@@ -258,16 +266,29 @@ def identity_url(settings: Settings, request: Request) -> str:
     return settings.identity_url or base + ("/identity/v3" if request.prefix else "/v3")
 
 
-async def authenticated(authority: Authority, policy: Policy, request: Request, service: str) -> Caller | None:
+class Entrance(Protocol):
+    """Tells who asks; `api.entrance.Entrance` is the one."""
+
+    @property
+    def authority(self) -> Authority: ...
+
+    def caller(self, request: Request, helper: Caller | None = None) -> Awaitable[Caller | None]: ...
+    def knock(self, request: Request) -> None: ...
+
+
+async def authenticated(entrance: Entrance, policy: Policy, request: Request, service: str) -> Caller | None:
     """Who asks, with the roles of the service whose token comes along; None if one of the tokens is not valid, or not
-    for this request to a `service` of this type (spec: identity-and-huawei B.1)."""
+    for this request to a `service` of this type (spec: identity-and-huawei B.1).
+
+    Raises what `api.entrance.Entrance.caller` raises.
+    """
     helper = None
     sent = request.field(b"x-service-token")
     if sent is not None:
-        helper = await authority.service(sent.strip())
+        helper = await entrance.authority.service(sent.strip())
         if helper is None:
             return None
-    caller = await authority.caller(request.token, helper)
+    caller = await entrance.caller(request, helper)
     if caller is None:
         return None
     rules = caller.access_rules
@@ -284,6 +305,30 @@ async def authenticated(authority: Authority, policy: Policy, request: Request, 
 def challenge(url: str) -> tuple[bytes, bytes]:
     """The header line of a 401: where to get a token."""
     return b"www-authenticate", f'Keystone uri="{url}"'.encode("latin-1", "replace")
+
+
+def signed_place(request: Request, believe_proxy: bool) -> tuple[bytes, bytes | None]:
+    """Path and host of the URL that the client used, percent-encoded as they came: what it signed."""
+    raw = request.scope.get("raw_path") or quote(request.prefix + request.path, safe="/%").encode()
+    path, host = raw.partition(b"?")[0], request.field(b"host")
+    if believe_proxy:
+        _, host, prefix = _forwarded(request, "", host)
+        path = prefix.encode("latin-1") + path
+    return path, None if host is None else host.encode("latin-1")
+
+
+def client_address(request: Request, believe_proxy: bool) -> str:
+    """Where a request comes from: behind a proxy that is believed, what that proxy itself saw; empty if unknown."""
+    if believe_proxy:
+        # A client may send such headers itself; the proxy adds to their end.
+        last = (request.field(b"forwarded") or "").rpartition(",")[2]
+        named = [pair.partition("=") for pair in last.split(";")]
+        found = next((value for name, _, value in named if name.strip().lower() == "for"), None)
+        if found is None:
+            found = (request.field(b"x-forwarded-for") or "").rpartition(",")[2]
+        if found.strip(' "'):
+            return found.strip(' "')
+    return (request.scope.get("client") or ("", 0))[0]
 
 
 def _forwarded(request: Request, scheme: str, host: str | None) -> tuple[str, str | None, str]:

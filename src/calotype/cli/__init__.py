@@ -7,6 +7,7 @@ from calotype.cli.db import db
 from calotype.cli.doctor import doctor
 from calotype.cli.domain import domain
 from calotype.cli.image import image
+from calotype.cli.key import key
 from calotype.cli.metadefs import metadefs
 from calotype.cli.policy import policy
 from calotype.cli.project import project
@@ -24,5 +25,7 @@ def main() -> None:
     """Calotype: the OpenStack image service in one process."""
 
 
-for command in (serve, init, db, domain, project, user, role, token, image, task, metadefs, policy, settings, doctor):
+for command in (
+    serve, init, db, domain, project, user, role, token, key, image, task, metadefs, policy, settings, doctor
+):  # fmt: skip
     main.add_command(command)

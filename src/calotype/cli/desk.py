@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import click
 
+from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import DEFAULT_DOMAIN, Accounts, new_password
 from calotype.access.assignments import Assignments
 from calotype.access.passwords import Passwords
 from calotype.access.tokens import Tokens
+from calotype.access.vault import Vault
 from calotype.cli.common import prepared, with_settings
 from calotype.cli.output import FORMAT, Rows, printed
 from calotype.database.connect import connect
@@ -29,6 +31,7 @@ class Desk(NamedTuple):
     accounts: Accounts
     assignments: Assignments
     tokens: Tokens
+    keys: AccessKeys
     settings: Settings
     database: Database
 
@@ -98,7 +101,8 @@ async def _with_desk(settings: Settings, command: Command, arguments: dict[str, 
         if await accounts.domain(DEFAULT_DOMAIN) is None:
             raise click.ClickException("There are no accounts yet: `calotype init` makes the first ones.")
         assignments = Assignments(database, tokens.forget)
-        return await command(Desk(accounts, assignments, tokens, settings, database), **arguments)
+        keys = AccessKeys(database, Vault(settings.access_key_file), tokens, settings.identity)
+        return await command(Desk(accounts, assignments, tokens, keys, settings, database), **arguments)
     finally:
         passwords.close()
         await database.close()

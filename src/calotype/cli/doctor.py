@@ -11,6 +11,9 @@ from pathlib import Path
 import click
 
 from calotype.access import policy_files, protections
+from calotype.access.access_keys import AccessKeys
+from calotype.access.tokens import Tokens
+from calotype.access.vault import Vault
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
 from calotype.database import images as rows
@@ -96,6 +99,25 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     yield True, f"the database is at revision {schema.head()}"
     yield from asyncio.run(_contents(settings))
+    yield from asyncio.run(_access_keys(settings))
+
+
+async def _access_keys(settings: Settings) -> list[Finding]:
+    """Whether the secrets of access keys can be read."""
+    database = connect(settings)
+    path = settings.access_key_file
+    await database.open()
+    try:
+        keys = AccessKeys(database, Vault(path), Tokens(database, settings.identity), settings.identity)
+        if not await keys.check():
+            return []
+    except SettingsError as error:
+        return [(False, f"{error}: put back the one they were made with, or delete the access keys and make new ones")]
+    finally:
+        await database.close()
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return [(False, f"{path} is a secret and others can read it: chmod 600 {path}")]
+    return [(True, "the secrets of access keys can be read")]
 
 
 async def _contents(settings: Settings) -> list[Finding]:

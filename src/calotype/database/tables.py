@@ -240,6 +240,28 @@ tokens = Table(
     Index("tokens_by_user", "user_id"),
 )
 
+# What requests are signed with (SDK-HMAC-SHA256). `secret` is encrypted with a key that is not in the database.
+access_keys = Table(
+    "access_keys",
+    metadata,
+    _text("id", primary_key=True),
+    _text("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    _text("secret"),
+    _text("description"),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("access_keys_by_user", "user_id"),
+)
+
+# Signatures of requests that changed something, until they are too old to be sent again.
+used_signatures = Table(
+    "used_signatures",
+    metadata,
+    _text("signature", primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("used_signatures_by_expiry", "expires_at"),
+)
+
 # One row. Its revision grows with every change that can take a right away; workers forget cached tokens when it moves.
 identity_revision = Table(
     "identity_revision",

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from calotype.access.access_keys import AccessKeys
 from calotype.access.tokens import Tokens
 from calotype.database import loose
 from calotype.database.engine import Database
@@ -24,7 +25,14 @@ class Sweeper:
     """Sweeps once before the first request is served, then every INTERVAL seconds; looks after the database, too."""
 
     def __init__(
-        self, database: Database, shelf: Shelf, intake: Intake, holder: Holder, queue: Queue, tokens: Tokens
+        self,
+        database: Database,
+        shelf: Shelf,
+        intake: Intake,
+        holder: Holder,
+        queue: Queue,
+        tokens: Tokens,
+        keys: AccessKeys | None = None,
     ) -> None:
         self._database = database
         self._shelf = shelf
@@ -32,6 +40,7 @@ class Sweeper:
         self._holder = holder
         self._queue = queue
         self._tokens = tokens
+        self._keys = keys
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -66,6 +75,8 @@ class Sweeper:
                 await self._discard(*place)
             await self._queue.purge()
             await self._tokens.purge()
+            if self._keys is not None:
+                await self._keys.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
 

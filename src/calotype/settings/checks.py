@@ -63,6 +63,7 @@ def checked(settings: Settings) -> Settings:
     _check_quota(settings)
     if settings.identity.source == "keystone":
         _check_keystone(settings, "identity.source")
+    _ = settings.rate.caller, settings.rate.address
     for method in settings.imports.methods:
         if method not in IMPORT_METHODS:
             raise SettingsError(f"imports.methods: {method!r} is not known; there are {', '.join(IMPORT_METHODS)}")

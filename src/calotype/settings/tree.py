@@ -11,6 +11,8 @@ CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compr
 
 _SIZE = re.compile(r"([0-9]{1,18})\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
 _UNITS = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
+_RATE = re.compile(r"([1-9][0-9]{0,8})/(s|m|h)")
+_PERIODS = {"s": 1, "m": 60, "h": 3600}
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Plugin = Literal["no_op", "inject_image_metadata", "image_decompression", "image_conversion"]
@@ -290,6 +292,11 @@ class Identity(Section, frozen=True):
     """Memory of one Argon2id hash, in KiB (RFC 9106; the OWASP minimum)."""
     password_iterations: Positive = 2
     """Passes of one Argon2id hash."""
+    access_key_file: str = ""
+    """The key that secrets of access keys are encrypted with; empty: access-keys.key in the data directory, made with
+    the first access key. Hosts that share a database need the same."""
+    signature_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 900.0
+    """How far the time of a request that is signed with an access key may be from the time here."""
 
 
 class Policy(Section, frozen=True):
@@ -335,6 +342,50 @@ class Endpoint(Section, frozen=True):
     """Its URL, for all interfaces."""
     region: str = ""
     """Where it is; empty: `identity.region`."""
+
+
+class Rate(Section, frozen=True):
+    """How often one may ask. Counted by each worker process for itself: N of them let N times as much pass."""
+
+    per_caller: str = ""
+    """Requests of one user: NUMBER/s, /m or /h, for example 100/s; empty: any number."""
+    caller_burst: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many of them at once, after a pause; 0: the number in `per_caller`."""
+    per_address: str = ""
+    """Log-ins and requests without a valid token or signature, from one address (IPv6: one /64); as `per_caller`."""
+    address_burst: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many of them at once, after a pause; 0: the number in `per_address`."""
+
+    @property
+    def caller(self) -> tuple[float, float] | None:
+        """Requests a second and at once of one user, None for any number; raises SettingsError."""
+        return _rate("per_caller", self.per_caller, self.caller_burst)
+
+    @property
+    def address(self) -> tuple[float, float] | None:
+        """The same for one address."""
+        return _rate("per_address", self.per_address, self.address_burst)
+
+
+def _rate(name: str, text: str, burst: int) -> tuple[float, float] | None:
+    if not text:
+        return None
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise SettingsError(f"rate.{name}: {text!r} is no rate; write a number and /s, /m or /h, for example 100/s")
+    number = int(match[1])
+    return number / _PERIODS[match[2]], float(burst or number)
+
+
+class Clients(Section, frozen=True):
+    """How slow clients may be before they are cut off."""
+
+    head_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
+    """How long the head of a request may take, from its connection or the answer before it."""
+    body_pace: Annotated[int, msgspec.Meta(ge=0)] = 64
+    """A body, uploads included, that brings fewer bytes a second than this is cut off; 0: never."""
+    body_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 120.0
+    """Over how long that is measured: so long a client may pause."""
 
 
 class Log(Section, frozen=True):
@@ -388,6 +439,8 @@ class Settings(Section, frozen=True):
     identity: Identity = Identity()
     policy: Policy = Policy()
     uris: Uris = Uris()
+    rate: Rate = Rate()
+    clients: Clients = Clients()
     log: Log = Log()
     tls: Tls = Tls()
     stores: dict[str, Store] = {}
@@ -414,6 +467,11 @@ class Settings(Section, frozen=True):
     def store_directory(self, name: str) -> Path:
         """The directory of a named `file` store."""
         return self.directory / (self.stores[name].directory or ("images" if name == "local" else name))
+
+    @property
+    def access_key_file(self) -> Path:
+        """The file of the key that secrets of access keys are encrypted with."""
+        return Path(self.identity.access_key_file or self.directory / "access-keys.key")
 
     @property
     def database_url(self) -> str:

@@ -31,10 +31,8 @@ _NAMES = {
     503: "serviceUnavailable",
 }
 _TYPE = (b"content-type", b"application/json; charset=UTF-8")
-_UNAUTHORIZED = (
-    b'{"error": {"code": 401, "title": "Unauthorized", '
-    b'"message": "The request you have made requires authentication."}}'
-)
+_UNAUTHORIZED = '{{"error": {{"code": 401, "title": "Unauthorized", "message": {}}}}}'
+_NOT_PROVEN = "The request you have made requires authentication."
 
 NO_SUCH_RESOURCE = "The resource could not be found."
 UNEXPECTED = "Unexpected API Error. Please contact the administrator\n<class 'calotype.InternalError'>"
@@ -80,16 +78,32 @@ class RawFault(Refusal):
         return Reply(self.status, body, ((b"content-type", kind),))
 
 
+class RateLimited(Refusal):
+    """Too many requests; in `seconds` the next one is answered."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.seconds = str(seconds)
+
+    def reply(self, request: Request) -> Reply:
+        """Nova says when to come back in the body, too."""
+        fault = {"code": 429, "message": self.message, "retryAfter": self.seconds}
+        return Reply(429, encode({"overLimit": fault}), (_TYPE, (b"retry-after", self.seconds.encode())))
+
+
 class Unauthorized(Refusal):
     """No valid token (4); `uri` is the identity service's."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, message: str = _NOT_PROVEN) -> None:
         super().__init__(uri)
         self.uri = uri
+        self.message = message
 
     def reply(self, request: Request) -> Reply:
         """The one body that is unlike all others."""
-        return Reply(401, _UNAUTHORIZED, ((b"content-type", b"application/json"), challenge(self.uri)))
+        body = _UNAUTHORIZED.format(encode(self.message).decode()).encode()
+        return Reply(401, body, ((b"content-type", b"application/json"), challenge(self.uri)))
 
 
 def image_api(status: int, text: str) -> Fault:

@@ -12,17 +12,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from calotype.access.authority import Authority
+from calotype.access import errors as access
 from calotype.access.policy import Policy
 from calotype.api.compute import content, faults
 from calotype.api.compute.discovery import Discovery
-from calotype.api.compute.faults import Fault, RawFault, Refusal, Unauthorized
+from calotype.api.compute.faults import Fault, RateLimited, RawFault, Refusal, Unauthorized
 from calotype.api.compute.images import Images
 from calotype.api.compute.links import Linker
 from calotype.api.compute.metadata import Metadata
 from calotype.api.compute.microversions import Microversions
 from calotype.api.compute.request import ComputeRequest
-from calotype.api.wire import Call, Reply, Routes, authenticated, base_url, identity_url
+from calotype.api.wire import BodyTooLarge, Call, Entrance, Reply, Routes, authenticated, base_url, identity_url
 from calotype.images.errors import ImageError, StorageUnavailable
 from calotype.images.library import Library
 from calotype.settings import Settings
@@ -63,10 +63,10 @@ class ComputeAPI:
     """The ASGI application."""
 
     def __init__(
-        self, settings: Settings, authority: Authority, policy: Policy, library: Library, deprecated: DeprecatedCalls
+        self, settings: Settings, entrance: Entrance, policy: Policy, library: Library, deprecated: DeprecatedCalls
     ) -> None:
         self._settings = settings
-        self._authority = authority
+        self._entrance = entrance
         self._policy = policy
         self._deprecated = deprecated
         self._routes = _calls(Images(library, settings.compute), Metadata(library, settings))
@@ -131,9 +131,15 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            caller = await authenticated(self._authority, self._policy, request, "compute")
+            caller = await authenticated(self._entrance, self._policy, request, "compute")
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
+        except access.Unauthorized as error:
+            raise Unauthorized(identity_url(self._settings, request), error.text) from None
+        except access.TooManyRequests as error:
+            raise RateLimited(error.text, error.seconds) from None
+        except BodyTooLarge as error:
+            raise RawFault(413, f"Request is too large. Larger than {error.limit}.") from None
         if caller is None:
             raise Unauthorized(identity_url(self._settings, request))
         request.caller = caller
@@ -172,7 +178,7 @@ class ComputeAPI:
             request.prefix,
             request.version,
             project if request.project else "",
-            self._authority.image_endpoint,
+            self._entrance.authority.image_endpoint,
         )
         agent = request.field(b"user-agent") or ""
         self._deprecated.count(project, agent, f"{call.method} {call.path}")

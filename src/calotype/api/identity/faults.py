@@ -10,6 +10,7 @@ from calotype.access.errors import (
     Invalid,
     NotFound,
     Refused,
+    TooManyRequests,
     Unauthorized,
     UnsupportedMethod,
 )
@@ -29,6 +30,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Invalid, 400),
     (BadBody, 400),
     (BodyTooLarge, 413),
+    (TooManyRequests, 429),
     (StorageUnavailable, 503),
 )
 HANDLED = tuple(kind for kind, _ in _STATUS)
@@ -60,6 +62,8 @@ def fault(error: Exception, identity_url: str) -> Reply:
     headers = []
     if status == 401:
         headers.append(challenge(identity_url))
+    if isinstance(error, TooManyRequests):
+        headers.append((b"retry-after", b"%d" % error.seconds))
     return json_reply({"error": body}, status, headers)
 
 

@@ -17,19 +17,27 @@ from calotype.api.identity.roles import RoleCalls
 from calotype.api.identity.services import ServiceCalls
 from calotype.api.identity.tokens import TokenCalls
 from calotype.api.identity.users import UserCalls
-from calotype.api.wire import Call, Reply, Request, Routes, identity_url
+from calotype.api.wire import Call, Entrance, Reply, Request, Routes, identity_url
 from calotype.images.model import keepable
 from calotype.settings import Settings
 
 _OPEN = {"open": True}
+_LOG_IN = {"open": True, "counted": True}
 
 
 class IdentityAPI:
     """An ASGI application, at the root (`/v3/…`) or under a prefix."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, accounts: Accounts, assignments: Assignments) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        entrance: Entrance,
+        tokens: Tokens,
+        accounts: Accounts,
+        assignments: Assignments,
+    ) -> None:
         self._settings = settings
-        self._tokens = tokens
+        self._entrance = entrance
         self._routes = _calls(settings, tokens, accounts, assignments)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,13 +62,15 @@ class IdentityAPI:
         try:
             if not call.options.get("open"):
                 await self._authenticate(request)
+            elif call.options.get("counted"):
+                self._entrance.knock(request)
             reply: Reply = await call.handler(request, url)  # type: ignore[assignment]
         except faults.HANDLED as error:
             reply = faults.fault(error, url)
         return reply
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await self._tokens.caller(request.token)
+        caller = await self._entrance.caller(request)
         if caller is None:
             raise Unauthorized
         request.caller = caller
@@ -76,12 +86,12 @@ class IdentityAPI:
 
 
 def _calls(settings: Settings, tokens: Tokens, accounts: Accounts, assignments: Assignments) -> Routes:
-    """GET answers HEAD too; `open` calls need no token."""
+    """GET answers HEAD too; `open` calls need no token; those that prove who one is are `counted`."""
     discovery, token, user = Discovery(), TokenCalls(settings, tokens, accounts), UserCalls(accounts)
     project, domain = ProjectCalls(settings, accounts, assignments), DomainCalls(accounts)
     return Routes(
         (
-            Call("POST", "/v3/auth/tokens", token.issue, _OPEN),
+            Call("POST", "/v3/auth/tokens", token.issue, _LOG_IN),
             Call("GET", "/v3/auth/tokens", token.validate),
             Call("DELETE", "/v3/auth/tokens", token.revoke),
             Call("GET", "/v3", discovery.v3, _OPEN),
@@ -93,7 +103,7 @@ def _calls(settings: Settings, tokens: Tokens, accounts: Accounts, assignments: 
             *_noun("project", project),
             *_noun("user", user),
             Call("GET", "/v3/users/{user_id}/projects", project.of_user),
-            Call("POST", "/v3/users/{user_id}/password", user.change_password, _OPEN),
+            Call("POST", "/v3/users/{user_id}/password", user.change_password, _LOG_IN),
             *_noun("domain", domain),
             *_noun("role", RoleCalls(accounts)),
             *_assignments(AssignmentCalls(accounts, assignments)),

@@ -2,13 +2,12 @@
 
 from typing import Any, Protocol
 
-from calotype.access.authority import Authority
 from calotype.access.policy import Policy
 from calotype.api.image.discovery import Versions
 from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
-from calotype.api.wire import Request, base_url, decode
+from calotype.api.wire import Entrance, Request, base_url, decode
 from calotype.images.cached import CachedImages
 from calotype.images.errors import Invalid
 from calotype.images.imports import Imports
@@ -50,9 +49,9 @@ class Verbs(Protocol):
 class ImageAPI:
     """The parts that the API is given, and the questions that its handlers put to a request."""
 
-    def __init__(self, settings: Settings, authority: Authority, verbs: Verbs) -> None:
+    def __init__(self, settings: Settings, entrance: Entrance, verbs: Verbs) -> None:
         self.settings = settings
-        self.authority = authority
+        self.entrance = entrance
         self.policy = verbs.policy
         self.library = verbs.library
         self.sharing = verbs.sharing

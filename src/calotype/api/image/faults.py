@@ -4,7 +4,7 @@ import logging
 
 from starlette.requests import ClientDisconnect
 
-from calotype.api.wire import BadBody, BodyTooLarge, Reply, Request, webob_fault
+from calotype.api.wire import BadBody, BodyTooLarge, Reply, Request, SlowClient, webob_fault
 from calotype.images import errors
 
 log = logging.getLogger("calotype.image")
@@ -44,6 +44,8 @@ def reply(error: Exception, request: Request, missing: str | None) -> Reply:
         return fault(request, 400, "Malformed JSON in request body.")
     if isinstance(error, BodyTooLarge):
         return fault(request, 413, f"The request body is larger than {error.limit} bytes.")
+    if isinstance(error, SlowClient):
+        return fault(request, 408, "The request body came too slowly.", ((b"connection", b"close"),))
     if isinstance(error, ClientDisconnect):
         return fault(request, 400, "The request body ended before it was complete.")
     log.exception("unexpected failure")

@@ -59,6 +59,8 @@ def _wanted(api: ImageAPI, request: Request, body: dict[str, Any]) -> Wanted:
         raise Invalid("Import request requires a 'name' field.")
     if method["name"] not in api.imports.methods:
         raise Invalid(f"Unknown import method name '{method['name']}'.")
+    if method["name"] == "glance-download" and not request.token:
+        raise Invalid("glance-download shows the caller's token to the other service; a signed request brings none.")
     for name in _METHOD_MEMBERS:
         if len(str(method.get(name, ""))) > _LONGEST:
             raise Invalid(f"'{name}' has {_LONGEST} characters at the most")

@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from calotype.access import errors as access
 from calotype.api.image import (
     actions,
     cache,
@@ -170,10 +171,12 @@ class ImageApp:
         answer: Response
         try:
             await self._authenticate(request)
-        except Refused as stranger:
-            return reply(stranger, request, None)  # a 401 has no request id
         except Exception as error:
+            if request.has_body:
+                await request.drain()
             answer = reply(error, request, None)
+            if isinstance(error, Refused):
+                return answer  # a 401 has no request id
         else:
             answer = await self._dispatch(request, path) if path else self._below(request)
         answer.raw_headers.append((b"x-openstack-request-id", request.request_id.encode("latin-1")))
@@ -192,12 +195,20 @@ class ImageApp:
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await authenticated(self._api.authority, self._api.policy, request, "image")
+        try:
+            caller = await authenticated(self._api.entrance, self._api.policy, request, "image")
+        except access.Unauthorized as error:
+            raise self._not_proven(request, error.text) from None
+        except access.TooManyRequests as error:
+            raise Refused(429, error.text, ((b"retry-after", b"%d" % error.seconds),)) from None
         if caller is None:
-            raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
+            raise self._not_proven(request)
         if caller.service_roles:
             caller = msgspec.structs.replace(caller, service=True)
         request.caller = caller
+
+    def _not_proven(self, request: Request, text: str | None = None) -> Refused:
+        return Refused(401, text, (challenge(identity_url(self._api.settings, request)),))
 
     async def _dispatch(self, request: Request, path: str) -> Response:
         call: Call | None = None

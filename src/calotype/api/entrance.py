@@ -1,0 +1,119 @@
+"""Who asks, in every API: the bearer of a token, or whoever signed the request; and whether he asks too often."""
+
+import hashlib
+import re
+from collections.abc import Awaitable
+
+from calotype.access import signing
+from calotype.access.access_keys import AccessKeys
+from calotype.access.authority import Authority
+from calotype.access.caller import Caller
+from calotype.access.errors import Unauthorized
+from calotype.access.rates import Rates
+from calotype.access.signing import Message
+from calotype.api.wire import BodyTooLarge, Request, client_address, signed_place
+from calotype.settings import Settings
+
+LARGEST = 12 * 1024 * 1024
+"""The largest body that is signed, in bytes: it is read whole before anything is done with it (C.2)."""
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_PROJECT = re.compile(r"/v[0-9.]+/([0-9a-f-]{1,64})/").match
+
+
+class Entrance:
+    """Finds the caller of a request. Without `keys` no signature proves anything."""
+
+    def __init__(self, settings: Settings, authority: Authority, keys: AccessKeys | None, rates: Rates) -> None:
+        self.authority = authority
+        self._keys = keys
+        self._rates = rates
+        self._counts = rates.any
+        self._believe_proxy = settings.proxy_headers
+
+    def caller(self, request: Request, helper: Caller | None = None) -> Awaitable[Caller | None]:
+        """The caller, None without a valid token. A signature counts before a token that comes with it.
+        `helper` is the service whose token came along.
+
+        Raises Unauthorized for a signature that does not prove anything, BodyTooLarge and TooManyRequests.
+        """
+        if b"authorization" in request.fields and signing.meant(request.fields[b"authorization"]):
+            return self._signer(request)
+        if self._counts:
+            return self._bearer(request, helper)
+        return self.authority.caller(request.token, helper)
+
+    def knock(self, request: Request) -> None:
+        """Count an attempt to log in; raises TooManyRequests."""
+        if self._counts:
+            self._rates.of_address(client_address(request, self._believe_proxy))
+
+    async def _bearer(self, request: Request, helper: Caller | None) -> Caller | None:
+        caller = await self.authority.caller(request.token, helper)
+        if caller is None:
+            self.knock(request)
+        else:
+            self._rates.of_caller(caller.user_id)
+        return caller
+
+    async def _signer(self, request: Request) -> Caller:
+        try:
+            keys = self._keys
+            if keys is None:
+                raise Unauthorized("Signed requests are not accepted here; log in for a token.")
+            claim = signing.claim(request.fields)
+            keys.timely(claim)
+            path, host = signed_place(request, self._believe_proxy)
+            fields = request.fields if host is None else {**request.fields, b"host": host}
+            query = request.scope["query_string"]
+            message = Message(request.method, path, query, fields, await _payload(request))
+            caller = await keys.caller(claim, message, _project(request))
+        except Unauthorized:
+            self.knock(request)
+            raise
+        # Before the signature is used up: a client may send the same request again after Retry-After.
+        self._rates.of_caller(caller.user_id)
+        if request.method not in _SAFE:
+            await keys.use_once(claim)
+        return caller
+
+
+def _project(request: Request) -> str | None:
+    """The project that a signed request is about: X-Project-Id, or the project in the path."""
+    named = request.field(b"x-project-id")
+    if named is not None and named.strip():
+        return named.strip()
+    found = _PROJECT(request.path)
+    return found[1] if found else None
+
+
+async def _payload(request: Request) -> bytes:
+    """What stands for the body in the canonical request; a signed body is read and stays to be read again.
+
+    Raises BodyTooLarge, and Unauthorized when the body is not the one of X-Sdk-Content-Sha256.
+    """
+    if not request.has_body:
+        return signing.EMPTY
+    if request.method in _SAFE:
+        raise Unauthorized(f"A signed {request.method} has no body.")
+    told = request.fields.get(b"x-sdk-content-sha256", b"").strip()
+    if told == signing.UNSIGNED:
+        return told
+    digest = hashlib.sha256()
+    pieces: list[bytes] = []
+    length = request.fields.get(b"content-length", b"")
+    received = int(length) if length.isdigit() and len(length) < 19 else 0
+    if received > LARGEST:
+        raise BodyTooLarge(LARGEST)
+    received = 0
+    async for piece in request.chunks():
+        received += len(piece)
+        if received > LARGEST:
+            raise BodyTooLarge(LARGEST)
+        digest.update(piece)
+        pieces.append(piece)
+    request.give_back(b"".join(pieces))
+    found = digest.hexdigest().encode()
+    if told not in (b"", found) and received:
+        raise Unauthorized
+    return found
