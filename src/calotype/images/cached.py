@@ -27,11 +27,11 @@ class CachedImages:
     async def fetch(self, caller: Caller, image_id: str) -> None:
         """Have the image fetched behind the scenes.
 
-        Raises in this order: ImageNotFound, NotAuthorized, Invalid unless it is active and can be verified.
+        Raises in this order: ImageNotFound, NotAuthorized, NotFound, Invalid unless it is active and can be verified.
         """
-        cache = self._cache or self._authorized("cache_image", caller)
         image = await self._library.show(caller, image_id)
         self._library.authorize("cache_image", caller, image)
+        cache = self._there()
         if image.status != "active":
             raise Invalid("Only images with status active can be targeted for queueing")
         if name_of(image) is None:
@@ -41,19 +41,18 @@ class CachedImages:
     async def remove(self, caller: Caller, image_id: str) -> None:
         """Remove the copy of an image, and take it out of the queue.
 
-        Raises ImageNotFound if it is neither an image nor in the cache, NotAuthorized.
+        Raises ImageNotFound if it is neither an image nor in the cache, NotAuthorized, NotFound.
         """
-        cache = self._cache or self._authorized("cache_delete", caller)
         try:
             self._library.authorize("cache_delete", caller, await self._library.show(caller, image_id))
         except ImageNotFound:
             # Who may not empty the cache does not learn what is in it.
             if not self._policy.allows("cache_delete", caller):
                 raise
-            if not await asyncio.to_thread(_remove, cache, image_id):
+            if not await asyncio.to_thread(_remove, self._there(), image_id):
                 raise
         else:
-            await asyncio.to_thread(_remove, cache, image_id)
+            await asyncio.to_thread(_remove, self._there(), image_id)
 
     async def clear(self, caller: Caller, target: str) -> None:
         """Empty the cache, the queue, or with "" both; raises NotAuthorized, NotFound, Invalid for another target."""
@@ -83,6 +82,9 @@ class CachedImages:
     def _authorized(self, rule: str, caller: Caller) -> Cache:
         """The cache, for a caller whom the rule lets; NotAuthorized, NotFound if there is no cache."""
         self._library.authorize(rule, caller)
+        return self._there()
+
+    def _there(self) -> Cache:
         if self._cache is None:
             raise NotFound("Caching via API is not supported at this site.")
         return self._cache
