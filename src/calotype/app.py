@@ -14,13 +14,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from calotype.access import policy_files, protections
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
+from calotype.access.credentials import Credentials
+from calotype.access.implications import Implications
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.policy_files import PolicyWatch
 from calotype.access.tokens import Tokens
 from calotype.api.compute.routes import ComputeAPI
 from calotype.api.health import Health
-from calotype.api.identity.routes import IdentityAPI
+from calotype.api.identity.routes import Directory, IdentityAPI
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
 from calotype.api.wire import STATUS, Reply, collapse
@@ -152,8 +154,13 @@ def build(settings: Settings) -> ASGIApp:
     """The application of one worker; it connects and starts its background work at the ASGI lifespan's start-up."""
     parts = assemble(settings)
     tokens = Tokens(parts.database, settings.identity)
-    accounts = Accounts(parts.database, Passwords(settings.identity), tokens.forget)
-    assignments = Assignments(parts.database, tokens.forget)
+    passwords = Passwords(settings.identity)
+    directory = Directory(
+        Accounts(parts.database, passwords, tokens.forget),
+        Assignments(parts.database, tokens.forget),
+        Implications(parts.database, tokens.forget),
+        Credentials(parts.database, passwords, tokens.forget),
+    )
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens)
     keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     watch = PolicyWatch(settings.policy, parts.policy)
@@ -161,7 +168,7 @@ def build(settings: Settings) -> ASGIApp:
 
     compute = ComputeAPI(settings, tokens, parts.policy, parts.library, deprecated)
     image = ImageApp(ImageAPI(settings, tokens, parts))
-    identity = IdentityAPI(settings, tokens, accounts, assignments)
+    identity = IdentityAPI(settings, tokens, directory)
     health = Health()
 
     app: ASGIApp = Mounts(compute, image, identity, health)

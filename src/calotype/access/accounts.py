@@ -8,16 +8,15 @@ from typing import Any
 from calotype.access import seed
 from calotype.access.errors import Invalid, Refused, Unauthorized, missing
 from calotype.access.model import Domain, Login, Project, Role, User
-from calotype.access.passwords import Passwords
+from calotype.access.passwords import Passwords, refuse_unfit
 from calotype.access.records import Thing, amending, made, name_of, new_id, options_of, refuse_immutable, row_of, taken
 from calotype.database import domains, projects, roles, users
 from calotype.database.engine import Database
 from calotype.database.filters import Query
 from calotype.database.statements import Statement
-from calotype.images.model import keepable, now
+from calotype.images.model import now
 
 DEFAULT_DOMAIN = "default"
-PASSWORD_LENGTH = 4096
 EVERYTHING = Query()
 Extra = Mapping[str, Any]
 NO_EXTRA: Extra = {}
@@ -294,8 +293,8 @@ class Accounts:
 
     async def _secret(self, password: str | None) -> dict[str, Any]:
         """The secret columns for a password; the hash of none is empty and matches nothing."""
-        if password is not None and not (0 < len(password) <= PASSWORD_LENGTH and keepable(password)):
-            raise Invalid(f"A password has 1 to {PASSWORD_LENGTH} characters, none of them a null character.")
+        if password is not None:
+            refuse_unfit(password)
         hashed = "" if password is None else await self._passwords.hash(password)
         return {"password_hash": hashed, "tokens_valid_from": now()}
 

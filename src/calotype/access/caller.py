@@ -2,6 +2,8 @@
 
 import msgspec
 
+from calotype.access.access_rules import AccessRule
+
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The person and scope behind a token.
@@ -11,6 +13,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     A token has at most one scope: a project, a domain, or the system. `service` is set when a trusted service passes
     the call on (as the Compute API does), which lifts the demand for a project. `administers` is what the operator's
     rules make of the caller, None if they leave it to the role.
+    `credential_id` is set when the token was made with an application credential: `unrestricted` if it may make others,
+    and with `access_rules` if the token is good for these requests only.
     """
 
     user_id: str
@@ -24,6 +28,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     service_roles: frozenset[str] = frozenset()
     expires_at: int = 0
     administers: bool | None = None
+    credential_id: str | None = None
+    unrestricted: bool = False
+    access_rules: tuple[AccessRule, ...] | None = None
 
     @property
     def is_admin(self) -> bool:

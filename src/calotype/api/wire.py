@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
+from calotype.access.access_rules import permits
 from calotype.access.caller import NOBODY, Caller
 from calotype.access.policy import Policy
 from calotype.access.tokens import Tokens
@@ -250,16 +251,25 @@ def identity_url(settings: Settings, request: Request) -> str:
     return settings.identity_url or base + ("/identity/v3" if request.prefix else "/v3")
 
 
-async def authenticated(tokens: Tokens, policy: Policy, request: Request) -> Caller | None:
-    """Who asks, with the roles of the service token that comes along; None if one of the tokens is not valid."""
+async def authenticated(tokens: Tokens, policy: Policy, request: Request, service_type: str) -> Caller | None:
+    """Who asks, with the roles of the service token that comes along; None if one of the tokens is not valid.
+
+    A token with access rules is not valid for other requests to the service of this type, unless a service passes it on
+    (identity-and-huawei B.1).
+    """
     caller = await tokens.caller(request.token)
     if caller is None:
         return None
     caller = policy.judged(caller)
     service = request.field(b"x-service-token")
     if service is None:
+        if caller.access_rules is not None:
+            paths = request.prefix + request.path, request.path
+            return caller if permits(caller.access_rules, service_type, request.method, *paths) else None
         return caller
     helper = await tokens.caller(service.strip())
+    if caller.access_rules is not None and helper is not None and "service" not in helper.roles:
+        return None
     return None if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)
 
 

@@ -131,7 +131,7 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            caller = await authenticated(self._tokens, self._policy, request)
+            caller = await authenticated(self._tokens, self._policy, request, "compute")
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
         if caller is None:

@@ -187,7 +187,7 @@ class ImageApp:
         return json_reply({"versions": entries}, status)
 
     async def _authenticate(self, request: Request) -> None:
-        caller = await authenticated(self._api.tokens, self._api.policy, request)
+        caller = await authenticated(self._api.tokens, self._api.policy, request, "image")
         if caller is None:
             raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
         if caller.service_roles:
