@@ -16,6 +16,7 @@ from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
 from calotype.access.credentials import Credentials
 from calotype.access.implications import Implications
+from calotype.access.lockout import Lockout
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.policy_files import PolicyWatch
@@ -156,7 +157,7 @@ def build(settings: Settings) -> ASGIApp:
     tokens = Tokens(parts.database, settings.identity)
     passwords = Passwords(settings.identity)
     directory = Directory(
-        Accounts(parts.database, passwords, tokens.forget),
+        Accounts(parts.database, passwords, tokens.forget, Lockout(parts.database, settings.identity)),
         Assignments(parts.database, tokens.forget),
         Implications(parts.database, tokens.forget),
         Credentials(parts.database, passwords, tokens.forget),

@@ -315,7 +315,7 @@ URLS = {
 
 @pytest.mark.parametrize("prefix", URLS)
 async def test_the_catalogue(world: Any, prefix: str) -> None:
-    app = IdentityAPI(world.settings, world.tokens, world.accounts, world.assignments)
+    app = IdentityAPI(world.settings, world.tokens, world.directory)
 
     async def mounted(scope: Any, receive: Any, send: Any) -> None:
         scope["calotype.prefix"] = prefix

@@ -62,14 +62,14 @@ def test_unauthorized(given: Any) -> None:
         parse(given)
 
 
-@pytest.mark.parametrize("method", ["application_credential", "identity", "methods", "totp"])
+@pytest.mark.parametrize("method", ["mapped", "identity", "methods", "totp"])
 def test_an_unknown_method_is_told_the_known_ones(method: str) -> None:
     given = {"identity": {"methods": [method], method: {}}}
     if method == "methods":
         given["identity"]["methods"] = ["methods"]
     with pytest.raises(UnsupportedMethod) as refused:
         parse(given)
-    assert refused.value.supported == ("password", "token")
+    assert refused.value.supported == ("password", "token", "application_credential")
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,10 @@ class Identity(Section, frozen=True):
     """Memory of one Argon2id hash, in KiB (RFC 9106; the OWASP minimum)."""
     password_iterations: Positive = 2
     """Passes of one Argon2id hash."""
+    lockout_attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """After how many wrong passwords in a row a user is locked out; 0: never, as in Keystone."""
+    lockout_minutes: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """For how long; then, and after a right password, counting begins anew."""
 
 
 class Policy(Section, frozen=True):

@@ -100,7 +100,7 @@ class IdentityAPI:
 def _calls(settings: Settings, tokens: Tokens, directory: Directory) -> Routes:
     """GET answers HEAD too; `open` calls need no token."""
     accounts, assignments, implications, credentials = directory
-    discovery, user = Discovery(), UserCalls(accounts)
+    discovery, user = Discovery(), UserCalls(settings, accounts)
     token = TokenCalls(settings, tokens, accounts, credentials)
     project, domain = ProjectCalls(settings, accounts, assignments), DomainCalls(accounts)
     return Routes(

@@ -12,6 +12,7 @@ from calotype.access.errors import Forbidden, NotFound, Unauthorized, missing
 from calotype.access.model import SYSTEM, UNSCOPED, Grant, Login, Scope
 from calotype.access.tokens import Tokens
 from calotype.api.identity import views
+from calotype.api.identity.audit import Attempt
 from calotype.api.identity.bodies import document
 from calotype.api.identity.catalog import catalog
 from calotype.api.identity.faults import expecting
@@ -41,10 +42,18 @@ class TokenCalls:
         auth = (await document(request)).get("auth")
         if auth is None:
             raise expecting("auth", "request body")
-        wanted = parse(auth)
-        login = await self._prove(wanted)
-        scopes = await self._scopes(login, wanted.scope)
-        token, grant = await self._tokens.issue(login, scopes)
+        attempt = Attempt("log-in", request, self._settings)
+        try:
+            wanted = parse(auth)
+            attempt.methods = wanted.methods
+            login = await self._prove(wanted)
+            attempt.user_id = login.user_id
+            scopes = await self._scopes(login, wanted.scope)
+            token, grant = await self._tokens.issue(login, scopes)
+        except (Unauthorized, Forbidden, NotFound) as error:
+            attempt.failed(error)
+            raise
+        attempt.succeeded(grant)
         return self._document(request, grant, token, 201)
 
     async def validate(self, request: Request, url: str) -> Reply:
