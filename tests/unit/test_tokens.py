@@ -76,6 +76,19 @@ def test_when_a_token_grants(row: Row, held: list[Row], moment: int, roles_held:
     assert (grant and as_caller(grant).roles) == roles_held
 
 
+def test_a_caller_has_the_domains_that_policies_ask_for() -> None:
+    elsewhere = (*PROJECT[:3], "other", "Other", *PROJECT[5:])
+    for row, expected in (
+        (whole(elsewhere), ("default", "other", None)),
+        (whole(DOMAIN, scope="domain"), ("default", None, "d")),
+        (whole(NOWHERE, scope=""), ("default", None, None)),
+    ):
+        grant = grant_of(row, MEMBER, ISSUED)
+        assert grant is not None
+        caller = as_caller(grant)
+        assert (caller.user_domain_id, caller.project_domain_id, caller.domain_id) == expected
+
+
 def test_what_a_caller_has_of_a_credential() -> None:
     rules = '[{"id":"1","service":"image","path":"/v2/images","method":"GET"}]'
     for unrestricted, text in ((True, None), (False, rules), (1, rules), (None, None)):

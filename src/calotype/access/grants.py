@@ -57,7 +57,9 @@ def as_caller(grant: Grant) -> Caller:
     """What the other APIs need to know of a grant."""
     return Caller(
         user_id=grant.user.id,
+        user_domain_id=grant.user_domain.id,
         project_id=grant.project and grant.project.id,
+        project_domain_id=grant.project_domain.id if grant.project and grant.project_domain else None,
         domain_id=grant.domain and grant.domain.id,
         system=grant.scope.kind == "system",
         roles=frozenset(role.name.lower() for role in grant.roles),
