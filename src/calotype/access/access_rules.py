@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+LONGEST = 1024
 _PARTS = re.compile(r"(\*\*)|(\*|\{[^}]*\})|(.)", re.DOTALL)
 
 
@@ -46,7 +47,9 @@ def permits(rules: Sequence[AccessRule], service: str, method: str, *paths: str)
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a path is one of those that a rule's path stands for."""
+    """Whether a path is one of those that a rule's path stands for; one of more than LONGEST characters never is."""
+    if len(path) > LONGEST:
+        return False
     machine = _machine(pattern)
     loops = machine.segment | machine.anything
     states = _skipped(1, loops)

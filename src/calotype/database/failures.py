@@ -1,6 +1,6 @@
 """The count of wrong passwords in a row, as rows."""
 
-from sqlalchemy import and_, bindparam, case, delete, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, delete, select, update
 
 from calotype.database.statements import Statement, Work, inserted
 from calotype.database.tables import login_failures
@@ -17,7 +17,7 @@ _COUNT = Statement(
     .where(_of_user)
     .values(
         failures=case((_locked, _count), (_old, 1), else_=_count + 1),
-        failed_at=case((_locked, _last), else_=bindparam("moment")),
+        failed_at=case((_locked, _last), else_=bindparam("moment", type_=BigInteger)),
     )
     .returning(_count)
 )
