@@ -336,6 +336,42 @@ async def test_what_is_refused(world: Any, case: str) -> None:
     assert await world.credentials.listed(Query()) == []
 
 
+JUNK: tuple[Any, ...] = (
+    None, True, 0, -1, 1e300, 10**400, "", "x", "\u0000", "\ud800", "é" * 5000, [], [[]], [None], ["x"], [0], {},
+    {"x": {}}, [{"id": 0}], [{"id": ""}], [{"name": None}], [{"id": "x", "name": "y"}],
+    [{"path": "/", "method": "GET"}],
+    [{"service": "x", "path": "/\n", "method": "PUT"}], [{"service": "é", "path": "/", "method": "GET"}], [{}] * 2000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "name",
+        "description",
+        "secret",
+        "expires_at",
+        "project_id",
+        "unrestricted",
+        "system",
+        "roles",
+        "access_rules",
+        "id",
+    ],
+)
+async def test_junk(world: Any, member: str) -> None:
+    path = f"/v3/users/{world.ids['user demo']}/application_credentials"
+    for number, value in enumerate(JUNK):
+        body = json.dumps({"application_credential": {"name": f"robot {number}", member: value}})
+        answer = await world.call("POST", path, "demo", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (201, 400, 404, 409), (value, answer.text)
+        shown = {"id": "x", "secret": "y", member: value}
+        identity = {"methods": ["application_credential"], "application_credential": shown}
+        answer = await world.client.post("/v3/auth/tokens", content=json.dumps({"auth": {"identity": identity}}))
+        assert answer.status_code in (400, 401), (value, answer.text)
+    assert (await world.call("GET", path, "demo")).status_code == 200
+
+
 async def test_a_secret_is_not_repeated(world: Any) -> None:
     for body in ({"secret": {"deep": "hidden thing"}}, {"name": 5, "secret": "hidden thing"}):
         answer = await create(world, **body)

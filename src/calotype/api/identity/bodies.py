@@ -88,7 +88,7 @@ _RULE = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "minLength": 1, "maxLength": 64},
-        "service": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[a-zA-Z0-9-]+$"},
+        "service": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[a-zA-Z0-9-]+\Z"},
         "path": {"type": "string", "maxLength": 225, "pattern": "^/"},
         "method": {"type": "string", "enum": _METHODS},
     },
