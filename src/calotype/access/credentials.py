@@ -22,7 +22,10 @@ from calotype.images.model import now
 RESTRICTED = "Using method 'application_credential' is not allowed for managing additional application credentials."
 SECRET_BYTES = 64
 _RANDOM = "sha256$"
-_PAST = "The 'expires_at' must not be before now."
+_PAST = (
+    "The 'expires_at' must not be before now. The server could not comply with the request since it is either "
+    "malformed or otherwise incorrect. The client is assumed to be in error."
+)
 
 
 class Credentials:

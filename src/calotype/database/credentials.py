@@ -90,18 +90,18 @@ def create(
             raise unknown(kind, row[f"{kind}_id"])
     if (yield BY_NAME, row):
         raise taken()
-    found: list[Rule] = []
+    found: dict[str, Rule] = {}
     for rule in wanted or ():
         had = yield (RULE if "path" not in rule else _SAME_RULE), {**rule, "user_id": row["user_id"]}
         if had:
-            found.append(dict(zip(("id", "service", "path", "method"), had[0], strict=True)))
+            rule = dict(zip(("id", "service", "path", "method"), had[0], strict=True))
         elif "path" not in rule:
             raise unknown("Access Rule", rule["id"])
         else:
             yield _INSERT_RULE, {**rule, "user_id": row["user_id"]}
-            found.append(rule)
-    yield _INSERT, row | {"access_rules": text(found) if wanted else None}
-    return found
+        found[rule["id"]] = rule
+    yield _INSERT, row | {"access_rules": text([*found.values()]) if wanted else None}
+    return [*found.values()]
 
 
 def remove(credential_id: str, user_id: str) -> Work:
