@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openstack
 import pytest
@@ -16,6 +17,12 @@ from tests.support.server import Server
 def _command(server: Server, home: Path, cloud: str) -> Command:
     environment = {"OS_CLIENT_CONFIG_FILE": str(server.clouds_file)}
     return Command("openstack", environment, home, "--os-cloud", cloud)
+
+
+def _made(command: Command, *arguments: str) -> dict[str, Any]:
+    """What the command shows of a new credential, which has capitals in its names there."""
+    shown = command.json("application", "credential", "create", *arguments)
+    return {name.lower(): value for name, value in shown.items()}
 
 
 @pytest.fixture
@@ -48,8 +55,8 @@ def _sdk(server: Server, auth: dict[str, str], opened: list[Connection]) -> Conn
 def test_the_command_makes_one_and_programs_log_in(
     demo: Command, sqlite_server: Server, home: Path, connections: list[Connection]
 ) -> None:
-    made = demo.json(
-        "application", "credential", "create", "cli-robot", "--role", "reader", "--description", "for a robot",
+    made = _made(
+        demo, "cli-robot", "--role", "reader", "--description", "for a robot",
         "--expiration", "2126-01-01T00:00:00",
     )  # fmt: skip
     assert (made["name"], made["description"]) == ("cli-robot", "for a robot")
@@ -91,8 +98,8 @@ def test_the_command_limits_one_to_some_requests(
 ) -> None:
     rules = home / "rules.json"
     rules.write_text(json.dumps([{"service": "image", "method": "GET", "path": "/v2/images"}]))
-    made = demo.json(
-        "application", "credential", "create", "cli-limited", "--secret", "my own secret", "--unrestricted",
+    made = _made(
+        demo, "cli-limited", "--secret", "my own secret", "--unrestricted",
         "--access-rules", str(rules),
     )  # fmt: skip
     assert made["secret"] == "my own secret"
@@ -104,7 +111,7 @@ def test_the_command_limits_one_to_some_requests(
     assert refused.value.status_code == 401
     (rule,) = demo.json("access", "rule", "list")
     assert (rule["Service"], rule["Method"], rule["Path"]) == ("image", "GET", "/v2/images")
-    assert demo.json("access", "rule", "show", rule["ID"])["path"] == "/v2/images"
+    assert demo.json("access", "rule", "show", rule["ID"])["Path"] == "/v2/images"
     assert demo.try_("access", "rule", "delete", rule["ID"])[0] == 1
     demo.text("application", "credential", "delete", "cli-limited")
     demo.text("access", "rule", "delete", rule["ID"])
