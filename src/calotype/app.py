@@ -16,6 +16,9 @@ from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
 from calotype.access.authority import Authority
+from calotype.access.credentials import Credentials
+from calotype.access.implications import Implications
+from calotype.access.lockout import Lockout
 from calotype.access.passwords import Passwords
 from calotype.access.policy import Policy
 from calotype.access.policy_files import PolicyWatch
@@ -26,7 +29,7 @@ from calotype.api.compute.routes import ComputeAPI
 from calotype.api.entrance import Entrance
 from calotype.api.health import Health
 from calotype.api.identity.elsewhere import Elsewhere
-from calotype.api.identity.routes import IdentityAPI
+from calotype.api.identity.routes import Directory, IdentityAPI
 from calotype.api.image.api import ImageAPI
 from calotype.api.image.routes import ImageApp
 from calotype.api.pace import Paced
@@ -197,8 +200,14 @@ def _identity(settings: Settings, database: Database, entrance: Entrance, tokens
     """What answers the calls on identity."""
     if settings.identity.source == "keystone":
         return Elsewhere(settings)
-    accounts = Accounts(database, Passwords(settings.identity), tokens.forget)
-    return IdentityAPI(settings, entrance, tokens, accounts, Assignments(database, tokens.forget))
+    passwords = Passwords(settings.identity)
+    directory = Directory(
+        Accounts(database, passwords, tokens.forget, Lockout(database, settings.identity)),
+        Assignments(database, tokens.forget),
+        Implications(database, tokens.forget),
+        Credentials(database, passwords, tokens.forget),
+    )
+    return IdentityAPI(settings, entrance, tokens, directory)
 
 
 class Part(Protocol):

@@ -88,6 +88,24 @@ def test_a_user_changes_his_own_password(admin: Command, sqlite_server: Server, 
     admin.text("user", "delete", "cli-self")
 
 
+def test_the_command_works_on_the_whole_system(admin: Command, sqlite_server: Server, home: Path) -> None:
+    admin.text("user", "create", "cli-system", "--password", "secret")
+    admin.text("role", "add", "--user", "cli-system", "--system", "all", "reader")
+    own = {
+        "OS_AUTH_URL": f"{sqlite_server.base}/v3", "OS_USERNAME": "cli-system", "OS_PASSWORD": "secret",
+        "OS_USER_DOMAIN_ID": "default", "OS_SYSTEM_SCOPE": "all", "OS_IDENTITY_API_VERSION": "3",
+    }  # fmt: skip
+    reader = Command("openstack", own, home)
+    assert "cli-system" in {row["Name"] for row in reader.json("user", "list")}
+    rows = reader.json("role", "assignment", "list", "--system", "all", "--names")
+    assert ("reader", "cli-system@Default", "all") in {(row["Role"], row["User"], row["System"]) for row in rows}
+    code, _, error = reader.try_("project", "create", "not-allowed")
+    assert (code, "identity:create_project" in error) == (1, True)
+    admin.text("role", "remove", "--user", "cli-system", "--system", "all", "reader")
+    assert reader.try_("token", "issue")[0] == 1
+    admin.text("user", "delete", "cli-system")
+
+
 def test_openstacksdk_administers(server: Server, connect: Connect) -> None:
     cloud = connect(server, "admin").identity
     project = cloud.create_project(name="sdk-project", domain_id="default", description="by sdk")

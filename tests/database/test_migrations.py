@@ -174,6 +174,28 @@ def test_the_data_of_the_first_tables_stays_where_it_is(empty_url: str, monkeypa
     assert _select(empty_url, "SELECT * FROM loose_data") == [("local", "x", "full", "h", 5)]
 
 
+@pytest.mark.parametrize(
+    ("names", "implications"),
+    [
+        (("admin", "member", "reader"), ["admin>member", "member>reader"]),
+        (("Member", "admin", "manager", "reader", "other"), ["Member>reader", "admin>manager", "manager>Member"]),
+        (("Reader", "admin", "reader"), ["admin>Reader", "admin>reader"]),
+        (("other",), []),
+    ],
+)
+def test_what_roles_implied_by_their_names_they_go_on_to_imply(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], implications: list[str]
+) -> None:
+    with monkeypatch.context() as first:
+        first.setattr(command, "upgrade", lambda config, _, upgrade=command.upgrade: upgrade(config, "0004"))
+        schema.upgrade(empty_url)
+    for name in names:
+        _execute(empty_url, f"INSERT INTO roles (id, name) VALUES ('{name} id', '{name}')")
+    schema.upgrade(empty_url)
+    found = _select(empty_url, "SELECT prior_id, implied_id FROM implied_roles")
+    assert sorted(f"{prior[:-3]}>{implied[:-3]}" for prior, implied in found) == implications
+
+
 @pytest.mark.parametrize("verb", [schema.check, schema.upgrade])
 def test_a_database_of_a_newer_calotype_is_left_alone(empty_url: str, verb: Callable[[str], None]) -> None:
     schema.upgrade(empty_url)

@@ -490,14 +490,32 @@ def identity_request(chance: Chance, image: str, project: str) -> tuple[str, str
     """A request to Identity."""
     if chance.random() < 0.4:
         path = chance.choice(
-            ("projects", "users", "domains", "roles", "services", "endpoints", "auth/projects", "regions")
+            (
+                "projects",
+                "users",
+                "domains",
+                "roles",
+                "services",
+                "endpoints",
+                "auth/projects",
+                "regions",
+                "role_inferences",
+                "users/x/application_credentials",
+                "users/x/access_rules",
+                "roles/x/implies",
+            )
         )
         return "GET", f"/v3/{path}{chance.choice(('', '/' + chance.escaped(chance.name())))}{chance.query()}", {}, b""
     who = {"name": chance.value(3), "domain": chance.value(3), "password": chance.value(4)}
     identity = {
-        "methods": chance.choice((["password"], ["token"], ["password", "token"], chance.value(2))),
+        "methods": chance.choice(
+            (["password"], ["token"], ["password", "token"], ["application_credential"], chance.value(2))
+        ),
         "password": {"user": chance.choice((who, chance.value(2)))},
         "token": {"id": chance.value(3)},
+        "application_credential": chance.choice(
+            ({"id": chance.value(3), "secret": chance.value(3)}, {**who, "user": chance.choice((who, chance.value(2)))})
+        ),
     }
     auth: dict[str, Any] = {"identity": identity if chance.random() < 0.8 else chance.value()}
     if chance.random() < 0.6:

@@ -9,13 +9,15 @@ import pytest_asyncio
 from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
+from calotype.access.credentials import Credentials
+from calotype.access.implications import Implications
 from calotype.access.model import SYSTEM, UNSCOPED, Login, Scope
 from calotype.access.passwords import Passwords
 from calotype.access.rates import Rates
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
 from calotype.api.entrance import Entrance
-from calotype.api.identity.routes import IdentityAPI
+from calotype.api.identity.routes import Directory, IdentityAPI
 from calotype.database.connect import connect
 from calotype.database.engine import Database
 from calotype.images.model import now
@@ -29,7 +31,8 @@ class World:
     """An identity with a few people: `ids` and `tokens` are by name.
 
     admin is admin of everything, demo a member of project demo, reader a reader there, alt a member of project alt,
-    auditor a reader of the system, checker has the role `service` on project alt.
+    auditor a reader of the system, checker has the role `service` on project alt. The role manager stands between
+    admin and member, as in Keystone.
     """
 
     def __init__(self, url: str) -> None:
@@ -55,12 +58,13 @@ class World:
         self.database = self.databases[0]
         self.accounts = Accounts(self.database, self.passwords, self.tokens.forget)
         self.assignments = Assignments(self.database, self.tokens.forget)
+        self.implications = Implications(self.database, self.tokens.forget)
+        self.credentials = Credentials(self.database, self.passwords, self.tokens.forget)
+        self.directory = Directory(self.accounts, self.assignments, self.implications, self.credentials)
         keys = AccessKeys(self.database, Vault(self.settings.access_key_file), self.tokens, CHEAP)
         self.entrance = Entrance(self.settings, self.tokens, keys, Rates(self.settings.rate))
         await self._people()
-        transport = httpx.ASGITransport(
-            IdentityAPI(self.settings, self.entrance, self.tokens, self.accounts, self.assignments)
-        )
+        transport = httpx.ASGITransport(IdentityAPI(self.settings, self.entrance, self.tokens, self.directory))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://cloud:5000")
         for name, scope in {
             "admin": Scope("project", self.ids["admin"]),
@@ -104,8 +108,10 @@ class World:
     async def _people(self) -> None:
         await self.accounts.bootstrap()
         project = await self.accounts.create_project("alt")
-        for role in ("manager", "service"):
-            await self.accounts.create_role(role)
+        await self.accounts.create_role("service")
+        manager = await self.accounts.create_role("manager")
+        await self.implications.add(await self.accounts.find_role("admin"), manager)
+        await self.implications.add(manager, await self.accounts.find_role("member"))
         self.ids |= {each.name: each.id for each in await self.accounts.projects()}
         for name in ("admin", "demo"):
             await self.accounts.set_password((await self.accounts.find_user(name)).id, PASSWORD)

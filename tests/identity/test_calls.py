@@ -77,7 +77,10 @@ async def test_an_expired_token_is_known_to_those_who_say_so(world: Any) -> None
     fresh = await world.log_in("admin", scope={"project": {"id": world.ids["admin"]}})
     world.issued["fresh"] = fresh.headers["X-Subject-Token"]
     assert (await world.call("GET", TOKENS, "fresh", "demo")).status_code == 404
-    assert (await world.call("GET", TOKENS + "?allow_expired=0", "fresh", "demo")).status_code == 404
+    for word in ("0", "false", "no", "", "junk"):
+        assert (await world.call("GET", TOKENS + f"?allow_expired={word}", "fresh", "demo")).status_code == 404
+    for word in ("true", "True", "yes", "on", "t", "y"):
+        assert (await world.call("GET", TOKENS + f"?allow_expired={word}", "fresh", "demo")).status_code == 200
     assert (await world.call("GET", TOKENS + "?allow_expired=1", "fresh", "demo")).status_code == 200
     assert (await world.call("DELETE", TOKENS + "?allow_expired=1", "fresh", "demo")).status_code == 404
 
@@ -315,7 +318,7 @@ URLS = {
 
 @pytest.mark.parametrize("prefix", URLS)
 async def test_the_catalogue(world: Any, prefix: str) -> None:
-    app = IdentityAPI(world.settings, world.entrance, world.tokens, world.accounts, world.assignments)
+    app = IdentityAPI(world.settings, world.entrance, world.tokens, world.directory)
 
     async def mounted(scope: Any, receive: Any, send: Any) -> None:
         scope["calotype.prefix"] = prefix

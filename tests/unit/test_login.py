@@ -5,13 +5,17 @@ from typing import Any
 import pytest
 
 from calotype.access.errors import AccessError, Invalid, Unauthorized, UnsupportedMethod
-from calotype.api.identity.login import Reference, WantedScope, parse
+from calotype.api.identity.login import Reference, ShownCredential, WantedScope, parse
 
 USER = {"name": "demo", "domain": {"id": "default"}, "password": "p"}
 
 
 def auth(user: Any = USER, **more: Any) -> dict[str, Any]:
     return {"identity": {"methods": ["password"], "password": {"user": user}}, **more}
+
+
+def robot(**shown: Any) -> dict[str, Any]:
+    return {"identity": {"methods": ["application_credential"], "application_credential": shown}}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,14 @@ def auth(user: Any = USER, **more: Any) -> dict[str, Any]:
         (auth(scope={"system": {"all": False}}), "field scope/system: all must be true."),
         (auth(scope={"system": {}}), "field scope/system: all must be true."),
         ({"identity": {"methods": ["token"], "token": {}}}, "field 'identity/token': 'id' is a required property"),
+        (robot(), "Expecting to find name or ID in application credential."),
+        (robot(id="", name=""), "Expecting to find name or ID in application credential."),
+        (robot(id=1), "field 'identity/application_credential/id': 1 is not of type 'string'"),
+        (robot(id="i", secret=1), "field 'identity/application_credential/secret': the value is not of type"),
+        (robot(name="n"), "Expecting to find user in application credential."),
+        (robot(name="n", user={}), "field identity/application_credential/user: id or name must be present."),
+        (robot(name="n", user={"name": "u"}), "Expecting to find domain in user."),
+        (robot(name="n", user="u"), "field 'identity/application_credential/user': the value is not of type 'object'"),
     ],
 )
 def test_invalid(given: Any, message: str) -> None:
@@ -55,6 +67,10 @@ def test_invalid(given: Any, message: str) -> None:
         {"identity": {"methods": []}},
         auth({"name": "demo", "domain": {"id": "default"}}),
         auth(scope={"OS-TRUST:trust": {"id": "x"}}),
+        robot(id="i"),
+        robot(id="i", secret=None),
+        robot(id="i", secret=""),
+        {**robot(id="i", secret="s"), "scope": "unscoped"},
     ],
 )
 def test_unauthorized(given: Any) -> None:
@@ -62,14 +78,14 @@ def test_unauthorized(given: Any) -> None:
         parse(given)
 
 
-@pytest.mark.parametrize("method", ["application_credential", "identity", "methods", "totp"])
+@pytest.mark.parametrize("method", ["mapped", "identity", "methods", "totp"])
 def test_an_unknown_method_is_told_the_known_ones(method: str) -> None:
     given = {"identity": {"methods": [method], method: {}}}
     if method == "methods":
         given["identity"]["methods"] = ["methods"]
     with pytest.raises(UnsupportedMethod) as refused:
         parse(given)
-    assert refused.value.supported == ("password", "token")
+    assert refused.value.supported == ("password", "token", "application_credential")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +104,14 @@ def test_an_unknown_method_is_told_the_known_ones(method: str) -> None:
 )
 def test_scopes(scope: Any, wanted: WantedScope) -> None:
     assert parse(auth(scope=scope)).scope == wanted
+
+
+def test_an_application_credential() -> None:
+    by_id = parse(robot(id="i", secret="s", name="n", user={"id": "u"})).credential
+    assert by_id == ShownCredential("i", "n", None, "s")
+    user = {"name": "u", "domain": {"id": "d"}}
+    by_name = parse(robot(name="n", user=user, secret="s")).credential
+    assert by_name == ShownCredential(None, "n", Reference(None, "u", "d"), "s")
 
 
 def test_no_scope() -> None:
@@ -113,6 +137,10 @@ SECRET = "hunter2"
         auth({**USER, "password": [SECRET]}),
         {"identity": {"methods": ["token"], "token": SECRET}},
         {"identity": {"methods": ["token"], "token": {"id": [SECRET]}}},
+        {"identity": {"methods": ["application_credential"], "application_credential": SECRET}},
+        robot(id="i", secret=[SECRET]),
+        robot(id="i", secret={"x": SECRET}),
+        robot(name="n", user=SECRET, secret=SECRET),
     ],
 )
 def test_no_refusal_repeats_a_secret(given: Any) -> None:
@@ -124,3 +152,5 @@ def test_no_refusal_repeats_a_secret(given: Any) -> None:
 def test_no_repr_shows_a_secret() -> None:
     assert SECRET not in repr(parse(auth({**USER, "password": SECRET})))
     assert SECRET not in repr(parse({"identity": {"methods": ["token"], "token": {"id": SECRET}}}))
+    shown = parse(robot(id="i", secret=SECRET))
+    assert SECRET not in repr(shown) + repr(shown.credential)

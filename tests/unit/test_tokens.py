@@ -8,7 +8,7 @@ import pytest
 
 from calotype.access import tokens as module
 from calotype.access.grants import as_caller, grant_of
-from calotype.access.model import with_implied
+from calotype.access.model import AccessRule
 from calotype.access.tokens import Tokens
 from calotype.database import revision, roles
 from calotype.database import tokens as rows
@@ -21,11 +21,12 @@ ISSUED, EXPIRES = 1_000, 2_000
 PROJECT = ("p", "demo", True, "default", "Default", True, None, None, None)
 DOMAIN = (None, None, None, None, None, None, "d", "Other", True)
 NOWHERE = (None,) * 9
-MEMBER = [("1", "admin", False), ("2", "member", True), ("3", "reader", False)]
-NO_ROLE = [("1", "admin", False), ("2", "member", False)]
+MEMBER = [("2", "member"), ("3", "reader")]
+NO_ROLE: list[Row] = []
+READS = ("for reading", False, '["3", "9"]', None)
 
 
-def whole(places: tuple[Any, ...] = PROJECT, **changed: Any) -> Row:
+def whole(places: tuple[Any, ...] = PROJECT, credential: tuple[Any, ...] = (None,) * 4, **changed: Any) -> Row:
     """A row of `database.tokens.GET`."""
     row = {
         "user_id": "u",
@@ -36,6 +37,7 @@ def whole(places: tuple[Any, ...] = PROJECT, **changed: Any) -> Row:
         "chain_id": "a",
         "issued_at": ISSUED,
         "expires_at": EXPIRES,
+        "credential_id": None,
         "name": "demo",
         "enabled": True,
         "valid_from": ISSUED,
@@ -43,7 +45,7 @@ def whole(places: tuple[Any, ...] = PROJECT, **changed: Any) -> Row:
         "domain_name": "Default",
         "domain_enabled": True,
     }
-    return (*(row | changed).values(), *places)
+    return (*(row | changed).values(), *places, *credential)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,9 @@ def whole(places: tuple[Any, ...] = PROJECT, **changed: Any) -> Row:
         pytest.param(whole((*PROJECT[:5], False, *PROJECT[6:])), MEMBER, ISSUED, None, id="project's domain disabled"),
         pytest.param(whole(NOWHERE), MEMBER, ISSUED, None, id="project gone"),
         pytest.param(whole(), NO_ROLE, ISSUED, None, id="no role on the project"),
+        pytest.param(whole(PROJECT, READS, credential_id="c"), MEMBER, ISSUED, {"reader"}, id="a credential's roles"),
+        pytest.param(whole(PROJECT, READS, credential_id="c"), MEMBER[:1], ISSUED, None, id="none of its roles left"),
+        pytest.param(whole(credential_id="c"), MEMBER, ISSUED, None, id="its credential is gone"),
         pytest.param(whole(NOWHERE, scope="", scope_id=""), NO_ROLE, ISSUED, set(), id="unscoped needs no role"),
         pytest.param(whole(NOWHERE, scope="system"), MEMBER, ISSUED, {"member", "reader"}, id="system"),
         pytest.param(whole(NOWHERE, scope="system"), NO_ROLE, ISSUED, None, id="no role on the system"),
@@ -71,21 +76,30 @@ def test_when_a_token_grants(row: Row, held: list[Row], moment: int, roles_held:
     assert (grant and as_caller(grant).roles) == roles_held
 
 
-@pytest.mark.parametrize(
-    ("held", "known", "all_"),
-    [
-        ({"admin"}, {"admin", "member", "reader"}, {"admin", "member", "reader"}),
-        ({"admin"}, {"admin", "manager", "member", "reader"}, {"admin", "manager", "member", "reader"}),
-        ({"manager"}, {"admin", "manager", "member", "reader"}, {"manager", "member", "reader"}),
-        ({"member"}, {"admin", "member", "reader"}, {"member", "reader"}),
-        ({"reader"}, {"admin", "member", "reader"}, {"reader"}),
-        ({"service"}, {"admin", "member", "reader", "service"}, {"service"}),
-        ({"admin"}, {"admin"}, {"admin"}),
-        (set(), {"admin", "reader"}, set()),
-    ],
-)
-def test_implied_roles(held: set[str], known: set[str], all_: set[str]) -> None:
-    assert with_implied(frozenset(held), frozenset(known)) == all_
+def test_a_caller_has_the_domains_that_policies_ask_for() -> None:
+    elsewhere = (*PROJECT[:3], "other", "Other", *PROJECT[5:])
+    for row, expected in (
+        (whole(elsewhere), ("default", "other", None)),
+        (whole(DOMAIN, scope="domain"), ("default", None, "d")),
+        (whole(NOWHERE, scope=""), ("default", None, None)),
+    ):
+        grant = grant_of(row, MEMBER, ISSUED)
+        assert grant is not None
+        caller = as_caller(grant)
+        assert (caller.user_domain_id, caller.project_domain_id, caller.domain_id) == expected
+
+
+def test_what_a_caller_has_of_a_credential() -> None:
+    rules = '[{"id":"1","service":"image","path":"/v2/images","method":"GET"}]'
+    for unrestricted, text in ((True, None), (False, rules), (1, rules), (None, None)):
+        credential = ("robot", unrestricted, '["3"]', text)
+        grant = grant_of(whole(PROJECT, credential, credential_id="c"), MEMBER, ISSUED)
+        caller = as_caller(grant) if grant else None
+        expected = None if text is None else (AccessRule("1", "image", "/v2/images", "GET"),)
+        assert caller is not None
+        assert (caller.credential_id, caller.unrestricted) == ("c", bool(unrestricted))
+        assert caller.access_rules == expected
+    assert as_caller(grant_of(whole(), MEMBER, ISSUED)).access_rules is None  # type: ignore[arg-type]
 
 
 class Rows:

@@ -105,3 +105,33 @@ async def test_definitions_take_as_many_statements_however_many_they_are(demo: I
         answer, statements = await demo.counted("GET", path + query)
         assert (answer.status_code, statements) == (200, expected), query
     assert len((await demo.client.get(path)).json()["namespaces"]) == 12
+
+
+@pytest.mark.asyncio
+async def test_token_requests(demo: InProcess, settings: Settings) -> None:
+    own = {"X-Subject-Token": demo.client.headers["X-Auth-Token"]}
+    answer, statements = await demo.counted("GET", "/v3/auth/tokens?nocatalog", headers=own)
+    assert (answer.status_code, statements) == (200, 2)
+    user_id, project_id = answer.json()["token"]["user"]["id"], answer.json()["token"]["project"]["id"]
+    path = f"/v3/users/{user_id}/application_credentials"
+    wanted = {"name": "robot", "access_rules": [{"service": "image", "path": "/v2/images/*", "method": "GET"}]}
+    made = (await demo.client.post(path, json={"application_credential": wanted})).json()["application_credential"]
+    shown = {"application_credential": {"id": made["id"], "secret": made["secret"]}}
+    person = {"user": {"id": user_id, "password": clouds.read(settings)["calotype-demo"]["auth"]["password"]}}
+    image = await create(demo, name="n")
+    # Who it is; the user again, the new token, and all that it grants, in two statements.
+    for method, proof, scope in (
+        ("password", {"password": person}, {"scope": {"project": {"id": project_id}}}),
+        ("application_credential", shown, {}),
+    ):
+        body = {"auth": {"identity": {"methods": [method], **proof}, **scope}}
+        answer, statements = await demo.counted("POST", "/v3/auth/tokens", json=body)
+        assert (answer.status_code, statements) == (201, 5), method
+    # Its first request looks the token up, the next ones know it.
+    token_ = {"X-Auth-Token": answer.headers["X-Subject-Token"]}
+    counts = [(await demo.counted("GET", f"/v2/images/{image}", headers=token_))[1] for _ in range(3)]
+    assert counts == [3, 1, 1]
+    wrong = {"user": {**person["user"], "password": "wrong"}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": wrong}}}
+    answer, statements = await demo.counted("POST", "/v3/auth/tokens", json=body)
+    assert (answer.status_code, statements) == (401, 1)

@@ -7,17 +7,17 @@ from typing import Any
 
 from calotype.access import seed
 from calotype.access.errors import Invalid, Refused, Unauthorized, missing
+from calotype.access.lockout import Lockout, nobody
 from calotype.access.model import Domain, Login, Project, Role, User
-from calotype.access.passwords import Passwords
+from calotype.access.passwords import Passwords, refuse_unfit
 from calotype.access.records import Thing, amending, made, name_of, new_id, options_of, refuse_immutable, row_of, taken
-from calotype.database import domains, projects, roles, users
+from calotype.database import domains, failures, projects, roles, users
 from calotype.database.engine import Database
 from calotype.database.filters import Query
 from calotype.database.statements import Statement
-from calotype.images.model import keepable, now
+from calotype.images.model import now
 
 DEFAULT_DOMAIN = "default"
-PASSWORD_LENGTH = 4096
 EVERYTHING = Query()
 Extra = Mapping[str, Any]
 NO_EXTRA: Extra = {}
@@ -28,12 +28,22 @@ _LOCKED = (
 
 
 class Accounts:
-    """Domains, projects, users and roles. `changed` is called after a change that tokens must heed."""
+    """Domains, projects, users and roles.
 
-    def __init__(self, database: Database, passwords: Passwords, changed: Callable[[], None] = lambda: None) -> None:
+    `changed` is called after a change that tokens must heed; `lockout` counts wrong passwords, if anybody does.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        changed: Callable[[], None] = lambda: None,
+        lockout: Lockout | None = None,
+    ) -> None:
         self._database = database
         self._passwords = passwords
         self._changed = changed
+        self._lockout = lockout
 
     # Looking things up: None, or an empty list, when there is nothing.
 
@@ -122,11 +132,16 @@ class Accounts:
             row = await self._database.one(users.LOGIN_BY_NAMES, {"domain_name": domain_name, "name": name})
         if row is None:
             await self._passwords.matches("", None, password)
-            raise Unauthorized
+            await self._passes(nobody(user_id, name, domain_id, domain_name), False)
+            raise Unauthorized(reason="unknown user")
         *fields, domain_enabled, stored = row
         user = made(User, fields)
-        if not await self._passwords.matches(user.id, stored, password) or not user.enabled or not domain_enabled:
-            raise Unauthorized
+        good = await self._passwords.matches(user.id, stored, password)
+        exempt = bool(user.extra.get("options", {}).get("ignore_lockout_failure_attempts"))
+        if not await self._passes(user.id, good, exempt):
+            raise Unauthorized(reason="locked out" if good else "wrong password", user_id=user.id)
+        if not user.enabled or not domain_enabled:
+            raise Unauthorized(reason="disabled", user_id=user.id)
         if self._passwords.outdated(stored):
             fresh = await self._passwords.hash(password)
             await self._database.write(users.rehash, user.id, stored, fresh)
@@ -213,14 +228,18 @@ class Accounts:
     async def change_user(self, user_id: str, changes: Mapping[str, Any]) -> User:
         """Change a user; raises NotFound, Invalid and Conflict.
 
-        A new `password`, or None, voids the user's tokens, and so does disabling: enabled again, he has to log in.
+        A new `password`, or None, voids the user's tokens, and so does disabling: enabled again, he has to log in. A
+        new password and enabling let in again who was locked out.
         """
         columns = {name: value for name, value in changes.items() if name != "password"}
         if columns.get("enabled") is False:
             columns["tokens_valid_from"] = now()
         if "password" in changes:
             columns |= await self._secret(changes["password"])
-        return await self._change(User, users.change, user_id, columns)
+        user = await self._change(User, users.change, user_id, columns)
+        if "password" in changes or changes.get("enabled"):
+            await self._database.write(failures.forget, user_id)
+        return user
 
     async def change_role(self, role_id: str, changes: Mapping[str, Any]) -> Role:
         """Change a role; raises NotFound, Invalid, Conflict and Refused."""
@@ -233,13 +252,13 @@ class Accounts:
 
         def amend(row: dict[str, Any]) -> dict[str, Any]:
             if row["password_hash"] != login.verified:
-                raise Unauthorized
+                raise Unauthorized(reason="changed meanwhile", user_id=user_id)
             if options_of(row).get("lock_password"):
                 raise Invalid(_LOCKED)
             return row | secret
 
         if not await self._database.write(users.change, user_id, amend, lambda new: taken("user", new)):
-            raise Unauthorized
+            raise Unauthorized(reason="deleted meanwhile", user_id=user_id)
         self._changed()
 
     async def set_password(self, user_id: str, password: str) -> None:
@@ -292,10 +311,13 @@ class Accounts:
             raise missing(kind, id_)
         self._changed()
 
+    async def _passes(self, user_id: str, good: bool, exempt: bool = False) -> bool:
+        return good if self._lockout is None else await self._lockout.passes(user_id, good, exempt)
+
     async def _secret(self, password: str | None) -> dict[str, Any]:
         """The secret columns for a password; the hash of none is empty and matches nothing."""
-        if password is not None and not (0 < len(password) <= PASSWORD_LENGTH and keepable(password)):
-            raise Invalid(f"A password has 1 to {PASSWORD_LENGTH} characters, none of them a null character.")
+        if password is not None:
+            refuse_unfit(password)
         hashed = "" if password is None else await self._passwords.hash(password)
         return {"password_hash": hashed, "tokens_valid_from": now()}
 

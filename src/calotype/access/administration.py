@@ -76,12 +76,39 @@ def _resident(caller: Caller, target: Target) -> bool:
     return reads_all(caller) or target.domains[0] in (caller.domain_id, target.home)
 
 
+def _cloud_reader_or_self(caller: Caller, target: Target) -> bool:
+    return reads_all(caller) or caller.user_id == target.user_id
+
+
+def _administrator_or_self(caller: Caller, target: Target) -> bool:
+    return administers(caller) or caller.user_id == target.user_id
+
+
+def _self_in_project(caller: Caller, target: Target) -> bool:
+    return caller.user_id == target.user_id and caller.project_id is not None
+
+
+def _system_reader_or_self(caller: Caller, target: Target) -> bool:
+    return (caller.system and "reader" in caller.roles) or caller.user_id == target.user_id
+
+
+def _system_administrator_or_self(caller: Caller, target: Target) -> bool:
+    return (caller.system and caller.is_admin) or caller.user_id == target.user_id
+
+
 _WRITES = tuple(
     f"{verb}_{noun}"
     for noun in ("user", "project", "domain", "role", "region", "service", "endpoint")
     for verb in ("create", "update", "delete")
 )
-_GRANTS = ("create_grant", "revoke_grant", "create_system_grant_for_user", "revoke_system_grant_for_user")
+_GRANTS = (
+    "create_grant",
+    "revoke_grant",
+    "create_system_grant_for_user",
+    "revoke_system_grant_for_user",
+    "create_implied_role",
+    "delete_implied_role",
+)
 _CLOUD_READS = (
     "list_domains",
     "list_roles",
@@ -92,6 +119,10 @@ _CLOUD_READS = (
     "get_endpoint",
     "list_system_grants_for_user",
     "check_system_grant_for_user",
+    "list_implied_roles",
+    "get_implied_role",
+    "check_implied_role",
+    "list_role_inference_rules",
 )
 
 _RULES: dict[str, Callable[[Caller, Target], bool]] = {
@@ -104,6 +135,14 @@ _RULES: dict[str, Callable[[Caller, Target], bool]] = {
     "list_grants": _reader,
     "check_grant": _reader,
     "list_role_assignments": _lister,
+    "list_application_credentials": _cloud_reader_or_self,
+    "get_application_credential": _cloud_reader_or_self,
+    "create_application_credential": _self_in_project,
+    "delete_application_credential": _administrator_or_self,
+    "list_access_rules": _system_reader_or_self,
+    "get_access_rule": _system_reader_or_self,
+    "delete_access_rule": _system_administrator_or_self,
+    "revoke_tokens_for_user": _administrator_or_self,
     **dict.fromkeys(_CLOUD_READS, _cloud_reader),
     **dict.fromkeys((*_WRITES, *_GRANTS), _administrator),
 }

@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import Any
 
 from calotype.access.errors import NotFound, missing
-from calotype.access.model import RANKS, SYSTEM, Assignment, AssignmentQuery, Named, Query, Role, Scope, with_implied
+from calotype.access.implications import Implications, following
+from calotype.access.model import SYSTEM, Assignment, AssignmentQuery, Implication, Named, Query, Role, Scope
 from calotype.access.records import made
 from calotype.database import assignments, roles
 from calotype.database.engine import Database
@@ -35,7 +36,7 @@ class Assignments:
         found = [_assignment(row) for row in await self._database.all(*assignments.listing(asked))]
         if not effective:
             return found
-        known = await self._roles()
+        known = await Implications(self._database).all()
         every = [each for given in _together(found) for each in (*given, *_following(given, known))]
         return [each for each in every if query.role_id in (None, each.role.id)]
 
@@ -92,11 +93,11 @@ def _together(found: list[Assignment]) -> list[list[Assignment]]:
     return [list(group) for _, group in groupby(found, lambda each: (each.scope, each.user.id))]
 
 
-def _following(given: list[Assignment], known: list[Role]) -> list[Assignment]:
+def _following(given: list[Assignment], known: list[Implication]) -> list[Assignment]:
     """What follows from the roles that one user was given in one scope."""
-    by_name = {each.role.name.lower(): each.role for each in given}
-    implied = with_implied(frozenset(by_name), frozenset(role.name.lower() for role in known)) - by_name.keys()
-    prior = next((by_name[rank] for rank in RANKS if rank in by_name), None)
-    return [
-        given[0]._replace(role=Named(role.id, role.name), prior=prior) for role in known if role.name.lower() in implied
-    ]
+    found = []
+    origin = {each.role.id: each.role for each in given}
+    for role, prior in following(list(origin), known):
+        origin[role.id] = origin[prior.id]
+        found.append(given[0]._replace(role=role, prior=prior, given=origin[role.id]))
+    return found

@@ -10,10 +10,21 @@ class AccessError(Exception):
 
 
 class Unauthorized(AccessError):
-    """It is not proven who asks, or the one who asks has nothing there. The text never says which."""
+    """It is not proven who asks, or the one who asks has nothing there. The text never says which.
 
-    def __init__(self, text: str = "The request you have made requires authentication.") -> None:
+    `reason` and `user_id`, the user whom somebody claims to be, are for the log and never for an answer.
+    """
+
+    def __init__(
+        self,
+        text: str = "The request you have made requires authentication.",
+        *,
+        reason: str = "",
+        user_id: str | None = None,
+    ) -> None:
         super().__init__(text)
+        self.reason = reason
+        self.user_id = user_id
 
 
 class TooManyRequests(AccessError):
@@ -28,7 +39,7 @@ class UnsupportedMethod(Unauthorized):
     """None of the known ways to prove who one is."""
 
     def __init__(self, supported: tuple[str, ...]) -> None:
-        super().__init__("Attempted to authenticate with an unsupported method.")
+        super().__init__("Attempted to authenticate with an unsupported method.", reason="unsupported method")
         self.supported = supported
 
 

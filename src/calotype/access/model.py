@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from calotype.access.access_rules import AccessRule as AccessRule
+
 # What a list of accounts asks for is told in the words of the database.
 from calotype.database.assignments import AssignmentQuery as AssignmentQuery
 from calotype.database.filters import OPERATORS as OPERATORS
@@ -14,8 +16,6 @@ from calotype.database.filters import Filter as Filter
 from calotype.database.filters import Query as Query
 
 ScopeKind = Literal["", "project", "domain", "system"]
-RANKS = ("admin", "manager", "member", "reader")
-"""Each of these roles implies the ones after it, as far as they exist."""
 
 
 class Domain(msgspec.Struct, frozen=True):
@@ -60,6 +60,24 @@ class Role(msgspec.Struct, frozen=True):
     extra: dict[str, Any] = {}
 
 
+class Credential(msgspec.Struct, frozen=True):
+    """An application credential; the fields are the columns of `database.tables.application_credentials`, without the
+    secret one.
+
+    `roles` are ids; of a role that is gone the id stays. `unrestricted` None was not said, which means no.
+    """
+
+    id: str
+    user_id: str
+    project_id: str
+    name: str
+    description: str | None
+    roles: tuple[str, ...]
+    access_rules: tuple[AccessRule, ...] | None
+    unrestricted: bool | None
+    expires_at: int | None
+
+
 class Named(NamedTuple):
     """A thing inside a document, by id and name."""
 
@@ -76,7 +94,8 @@ class Scope(NamedTuple):
 
 class Assignment(NamedTuple):
     """A role that a user has somewhere: `place` is the project or domain, null for the system, and `place_domain` the
-    domain of the project. `prior` is the role that was given, when this one only follows from it.
+    domain of the project. When the role was not given itself, it follows from the role `prior`, and that one from
+    `given`, the role that was.
     """
 
     user: Named
@@ -86,10 +105,27 @@ class Assignment(NamedTuple):
     place: Named | None = None
     place_domain: Named | None = None
     prior: Named | None = None
+    given: Named | None = None
+
+
+class Implication(NamedTuple):
+    """Whoever has the role `prior` has the role `implied` too."""
+
+    prior: Named
+    implied: Named
 
 
 UNSCOPED = Scope("", "")
 SYSTEM = Scope("system", "all")
+
+
+class GrantedBy(NamedTuple):
+    """The application credential that a token was made with."""
+
+    id: str
+    name: str
+    unrestricted: bool
+    access_rules: tuple[AccessRule, ...] | None
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -110,6 +146,7 @@ class Grant(msgspec.Struct, frozen=True):
     project: Named | None = None
     project_domain: Named | None = None
     domain: Named | None = None
+    credential: GrantedBy | None = None
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +154,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
     `verified` is the stored hash that a password was compared with, None when none was. `parent` is the SHA-256 of
     the token that was shown and `chain_id` the first of its line; the new token expires at `expires_at` like it.
+    `credential_id` is the application credential that was shown, which is good for `credential_scope` alone, and
+    `not_after` its end.
     """
 
     user_id: str
@@ -128,13 +167,10 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     parent_scope: Scope = UNSCOPED
     chain_id: str | None = None
     expires_at: int | None = None
+    credential_id: str | None = None
+    credential_scope: Scope | None = None
+    not_after: int | None = None
 
     def __repr__(self) -> str:
         """Without the hashes."""
         return f"Login(user_id={self.user_id!r}, methods={self.methods!r})"
-
-
-def with_implied(held: frozenset[str], known: frozenset[str]) -> frozenset[str]:
-    """The lower-case role names that come with the held ones, out of the known ones."""
-    highest = next((rank for rank, name in enumerate(RANKS) if name in held), len(RANKS))
-    return held | (known & frozenset(RANKS[highest:]))

@@ -18,8 +18,12 @@ from typing import TypeVar
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from calotype.access.errors import Invalid
+from calotype.images.model import keepable
 from calotype.settings import Identity
 
+LONGEST = 4096
+"""How many characters a password has at the most."""
 REMEMBERED_SECONDS = 10.0
 REMEMBERED = 1024
 """How many recent successes are kept."""
@@ -91,6 +95,12 @@ class Passwords:
 
     async def _run(self, work: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def refuse_unfit(password: str, word: str = "password") -> None:
+    """Raise Invalid for what is no password, or none that is kept."""
+    if not (0 < len(password) <= LONGEST and keepable(password)):
+        raise Invalid(f"A {word} has 1 to {LONGEST} characters, none of them a null character.")
 
 
 def _unmatchable(settings: Identity) -> str:

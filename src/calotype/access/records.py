@@ -1,5 +1,6 @@
 """From nouns to rows and back, and what may stand in a row."""
 
+import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -21,6 +22,13 @@ _decode = msgspec.json.Decoder().decode
 def new_id() -> str:
     """The id of a new thing."""
     return uuid.uuid4().hex
+
+
+def random_text(size: int) -> str:
+    """`size` random bytes as text; it begins with no dash, which a command line would take for an option."""
+    while (text := secrets.token_urlsafe(size)).startswith("-"):
+        pass
+    return text
 
 
 def made(kind: type[Thing], row: Sequence[Any]) -> Thing:

@@ -1,6 +1,7 @@
 """What the accounts begin with: the same as after `keystone-manage bootstrap`, and a project to try things in."""
 
 import uuid
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from calotype.access.model import Scope
@@ -8,6 +9,7 @@ from calotype.database import assignments, domains, projects, revision, roles, u
 from calotype.database.statements import Work
 
 ROLES = ("admin", "member", "reader")
+"""Each implies the next."""
 _DOMAIN = {"id": "default", "name": "Default", "description": "The default domain", "enabled": True, "extra": "{}"}
 
 
@@ -32,8 +34,11 @@ def plant(hashes: dict[str, str], moment: int) -> Work:
     """
     if not (yield from domains.create(_DOMAIN)):
         return set()
-    for name in ROLES:
-        yield from roles.create({"id": uuid.uuid4().hex, "name": name, "extra": "{}"})
+    ids = {name: uuid.uuid4().hex for name in ROLES}
+    for name, role_id in ids.items():
+        yield from roles.create({"id": role_id, "name": name, "extra": "{}"})
+    for prior, implied in pairwise(ROLES):
+        yield from roles.imply(ids[prior], ids[implied], lambda _: None)
     for name, account in ACCOUNTS.items():
         project_id = yield from _project(name, account)
         user: dict[str, Any] = {

@@ -18,6 +18,7 @@ from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
 from calotype.access.grants import as_caller, grant_of
 from calotype.access.model import Grant, Login, Scope
+from calotype.access.records import random_text
 from calotype.database import revision, roles
 from calotype.database import tokens as rows
 from calotype.database.engine import Database
@@ -101,7 +102,7 @@ class Tokens:
     async def issue(self, login: Login, scopes: Sequence[Scope]) -> tuple[str, Grant]:
         """A new token for the first of the scopes in which the user may act; raises Unauthorized when there is none."""
         for scope in scopes:
-            token = _new_token()
+            token = random_text(32)
             row = self._row(token, login, scope)
             try:
                 grant: Grant | None = await self._database.write(
@@ -151,6 +152,7 @@ class Tokens:
     def _row(self, token: str, login: Login, scope: Scope) -> dict[str, object]:
         moment = self._clock()
         audit_id = secrets.token_urlsafe(16)
+        expires_at = moment + self._lifetime if login.expires_at is None else login.expires_at
         return {
             "hash": _digest(token).hex(),
             "user_id": login.user_id,
@@ -160,7 +162,8 @@ class Tokens:
             "audit_id": audit_id,
             "chain_id": login.chain_id or audit_id,
             "issued_at": moment,
-            "expires_at": moment + self._lifetime if login.expires_at is None else login.expires_at,
+            "expires_at": expires_at if login.not_after is None else min(expires_at, login.not_after),
+            "credential_id": login.credential_id,
         }
 
     def _judge(self, whole: Sequence[object], held: Sequence[Sequence[object]]) -> Grant:
@@ -202,13 +205,6 @@ class Tokens:
         if latest != self._revision:
             self._revision = latest
             self.forget()
-
-
-def _new_token() -> str:
-    """32 random bytes; none begins with a dash, which a command line would take for an option."""
-    while (token := secrets.token_urlsafe(32)).startswith("-"):
-        pass
-    return token
 
 
 def _digest(token: str) -> bytes:

@@ -9,7 +9,7 @@ from calotype.database.accounts import change as change_row
 from calotype.database.filters import Query, listed, shown
 from calotype.database.revision import bump
 from calotype.database.statements import Statement, Work, inserted
-from calotype.database.tables import assignments, domains, projects, users
+from calotype.database.tables import assignments, domains, login_failures, projects, users
 
 GET = Statement(shown(domains).where(domains.c.id == bindparam("id")))
 BY_NAME = Statement(shown(domains).where(domains.c.name == bindparam("name")))
@@ -28,6 +28,11 @@ _EMPTY = (
     ),
     Statement(update(users).where(users.c.default_project_id.in_(_projects)).values(default_project_id=null())),
     Statement(delete(projects).where(projects.c.domain_id == bindparam("id"))),
+    Statement(
+        delete(login_failures).where(
+            login_failures.c.user_id.in_(select(users.c.id).where(users.c.domain_id == bindparam("id")))
+        )
+    ),
     Statement(delete(users).where(users.c.domain_id == bindparam("id"))),
     Statement(delete(domains).where(domains.c.id == bindparam("id"))),
 )

@@ -210,6 +210,14 @@ users = Table(
 
 roles = Table("roles", metadata, _text("id", primary_key=True), _text("name", unique=True), _extra())
 
+# Whoever has the prior role has the implied one too.
+implied_roles = Table(
+    "implied_roles",
+    metadata,
+    _text("prior_id", ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+    _text("implied_id", ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+)
+
 # `scope` is "project", "domain" or "system"; `scope_id` is the project's or domain's id, "all" for the system.
 assignments = Table(
     "assignments",
@@ -221,8 +229,50 @@ assignments = Table(
     Index("assignments_by_scope", "scope", "scope_id"),
 )
 
+# A way for a program to log in as a user, on one project, with some of the user's roles. `roles` is a JSON list of role
+# ids, `access_rules` one of whole rules, null when there are none.
+application_credentials = Table(
+    "application_credentials",
+    metadata,
+    _text("id", primary_key=True),
+    _text("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    _text("project_id", ForeignKey("projects.id", ondelete="CASCADE")),
+    _text("name"),
+    _text("description", nullable=True),
+    _text("secret_hash"),
+    _text("roles"),
+    _text("access_rules", nullable=True),
+    Column("unrestricted", Boolean),
+    Column("expires_at", BigInteger),
+    Index("application_credentials_by_name", "user_id", "name", unique=True),
+    Index("application_credentials_of_project", "project_id"),
+)
+
+# The access rules that a user's credentials were made with; one of a kind for each user.
+access_rules = Table(
+    "access_rules",
+    metadata,
+    _text("id", primary_key=True),
+    _text("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    _text("service"),
+    _text("path"),
+    _text("method"),
+    Index("access_rules_of_user", "user_id", "service", "path", "method", unique=True),
+)
+
+# Wrong passwords in a row, by user, while somebody counts them. Names that nobody has share a few rows, so that a wrong
+# password costs the same for everybody.
+login_failures = Table(
+    "login_failures",
+    metadata,
+    _text("user_id", primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", BigInteger, nullable=False),
+)
+
 # The token itself is not kept, only its SHA-256. `scope` is as in `assignments`, or empty. `audit_id` names the token
 # and `chain_id` the first token of the line it was made from, which is its own name when it was made from none.
+# `credential_id` is the application credential that it was made with; it is void when there is no such row any more.
 tokens = Table(
     "tokens",
     metadata,
@@ -235,6 +285,7 @@ tokens = Table(
     _text("chain_id"),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    _text("credential_id", nullable=True),
     Index("tokens_by_expiry", "expires_at"),
     Index("tokens_by_chain", "chain_id"),
     Index("tokens_by_user", "user_id"),

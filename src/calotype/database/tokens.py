@@ -8,6 +8,7 @@ from sqlalchemy import and_, bindparam, delete, or_, select
 from calotype.database import roles
 from calotype.database.revision import bump
 from calotype.database.statements import Row, Statement, Work, inserted
+from calotype.database.tables import application_credentials as credentials
 from calotype.database.tables import domains, projects, tokens
 from calotype.database.tables import users as users_table
 
@@ -15,7 +16,7 @@ _project_domain = domains.alias("project_domain")
 _domain = domains.alias("scope_domain")
 
 # One row tells all of a token but its roles: the token, its user and the user's domain, its project and the project's
-# domain, the domain of a domain scope. Those that a scope lacks are null.
+# domain, the domain of a domain scope, its application credential. Those that it lacks are null.
 _whole = (
     select(
         *(column for column in tokens.c if column.name != "hash"),
@@ -23,12 +24,14 @@ _whole = (
         *(domains.c[name] for name in ("id", "name", "enabled")),
         *(projects.c[name] for name in ("id", "name", "enabled")),
         *(table.c[name] for table in (_project_domain, _domain) for name in ("id", "name", "enabled")),
+        *(credentials.c[name] for name in ("name", "unrestricted", "roles", "access_rules")),
     )
     .join_from(tokens, users_table)
     .join(domains, domains.c.id == users_table.c.domain_id)
     .outerjoin(projects, and_(tokens.c.scope == "project", projects.c.id == tokens.c.scope_id))
     .outerjoin(_project_domain, _project_domain.c.id == projects.c.domain_id)
     .outerjoin(_domain, and_(tokens.c.scope == "domain", _domain.c.id == tokens.c.scope_id))
+    .outerjoin(credentials, credentials.c.id == tokens.c.credential_id)
 )
 GET = Statement(_whole.where(tokens.c.hash == bindparam("hash")))
 _INSERT = inserted(tokens)

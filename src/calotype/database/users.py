@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, delete, update
 
 from calotype.database.accounts import Amend, Taken, found, kept, locked
 from calotype.database.accounts import change as change_row
+from calotype.database.failures import forget
 from calotype.database.filters import Query, listed, shown
 from calotype.database.revision import bump
 from calotype.database.statements import Statement, Work, inserted
@@ -67,5 +68,6 @@ def remove(user_id: str) -> Work:
     if row is None:
         return False
     yield _DELETE, {"id": user_id}
+    yield from forget(user_id)
     yield from bump()
     return True

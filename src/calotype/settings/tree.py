@@ -297,6 +297,10 @@ class Identity(Section, frozen=True):
     the first access key. Hosts that share a database need the same."""
     signature_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 900.0
     """How far the time of a request that is signed with an access key may be from the time here."""
+    lockout_attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """After how many wrong passwords in a row a user is locked out; 0: never, as in Keystone."""
+    lockout_minutes: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """For how long; then, and after a right password, counting begins anew."""
 
 
 class Policy(Section, frozen=True):

@@ -19,7 +19,7 @@ MAX_BODY = 1024 * 1024
 _FAULTS = 100
 """How many faults of a body are looked at for the best to tell."""
 _SHOWN = 200
-_SECRETS = ("password", "original_password")
+_SECRETS = ("password", "original_password", "secret")
 _READ_ONLY = ("id", "links", "password_expires_at", "original_password", "domain_id", "parent_id", "is_domain")
 
 _TEXT = {"type": ["string", "null"], "maxLength": 65_535}
@@ -83,6 +83,40 @@ _ROLE = {
     "domain_id": {"type": "null"},
     "options": _IMMUTABLE,
 }
+_METHODS = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]
+_RULE = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "minLength": 1, "maxLength": 64},
+        "service": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[a-zA-Z0-9-]+\Z"},
+        "path": {"type": "string", "maxLength": 225, "pattern": "^/"},
+        "method": {"type": "string", "enum": _METHODS},
+    },
+    "additionalProperties": False,
+    "anyOf": [{"required": ["service", "path", "method"]}, {"required": ["id"], "maxProperties": 1}],
+}
+_CREDENTIAL = {
+    "id": {"type": "string"},
+    "name": _name("user"),
+    "description": _TEXT,
+    "secret": {"type": ["string", "null"]},
+    "expires_at": {"type": ["string", "null"]},
+    "project_id": {"type": "string"},
+    "unrestricted": {"type": ["boolean", "null"]},
+    "system": {"type": "null"},
+    "roles": {
+        "type": "array",
+        "maxItems": 100,
+        "items": {
+            "type": "object",
+            "properties": {"id": {"type": "string", "minLength": 1, "maxLength": 64}, "name": _name("role")},
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        },
+    },
+    "access_rules": {"type": "array", "maxItems": 100, "items": _RULE},
+}
 _COLUMNS = {
     "domain": ("name", "description", "enabled"),
     "project": ("name", "description", "enabled"),
@@ -119,6 +153,10 @@ DOMAIN = Form("domain", _validator("domain", _DOMAIN, minProperties=1))
 PROJECT = Form("project", _validator("project", _PROJECT, minProperties=1))
 USER = Form("user", _validator("user", _USER, minProperties=1))
 ROLE = Form("role", _validator("role", _ROLE, minProperties=1))
+NEW_CREDENTIAL = Form(
+    "application_credential",
+    _validator("application_credential", _CREDENTIAL, required=["name"], additionalProperties=False),
+)
 PASSWORD = Form(
     "user",
     _validator(

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from calotype.access.errors import Invalid, Unauthorized, UnsupportedMethod
 from calotype.api.identity.faults import expecting
 
-METHODS = ("password", "token")
+METHODS = ("password", "token", "application_credential")
 
 _TEXT = {"type": "string"}
+_OPTIONAL = {"type": ("string", "null")}
 _REFERENCE = {"type": "object", "properties": {"id": _TEXT, "name": _TEXT}}
 _USER = {"type": "object", "properties": {"id": _TEXT, "name": _TEXT, "password": _TEXT, "domain": _REFERENCE}}
 _PROJECT = {"type": "object", "properties": {"id": _TEXT, "name": _TEXT, "domain": _REFERENCE}}
@@ -25,6 +26,10 @@ _SCHEMA: dict[str, Any] = {
                 "methods": {"type": "array", "items": _TEXT},
                 "password": {"type": "object", "properties": {"user": _USER}},
                 "token": {"type": "object", "required": ("id",), "properties": {"id": _TEXT}},
+                "application_credential": {
+                    "type": "object",
+                    "properties": {"id": _TEXT, "name": _TEXT, "secret": _OPTIONAL, "user": _USER},
+                },
             },
         },
         "scope": {
@@ -38,7 +43,7 @@ _SCHEMA: dict[str, Any] = {
         },
     },
 }
-_TYPES = {"object": dict, "array": list, "string": str, "boolean": bool}
+_TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
 # Never echoed: what stands here may be a secret, or hold one.
 _SECRET = (
     "",
@@ -48,7 +53,12 @@ _SECRET = (
     "identity/password/user/password",
     "identity/token",
     "identity/token/id",
+    "identity/application_credential",
+    "identity/application_credential/secret",
+    "identity/application_credential/user",
+    "identity/application_credential/user/password",
 )
+_NO_SCOPE = "Error authenticating with application credential: Application credentials cannot request a scope."
 _SCOPES = ("system", "project", "domain", "OS-TRUST:trust", "unscoped")
 
 
@@ -59,6 +69,19 @@ class Reference(NamedTuple):
     name: str | None
     domain_id: str | None = None
     domain_name: str | None = None
+
+
+class ShownCredential(NamedTuple):
+    """An application credential: its id, or its name and user, and the secret."""
+
+    id: str | None
+    name: str | None
+    user: Reference | None
+    secret: str
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"ShownCredential(id={self.id!r}, name={self.name!r}, user={self.user!r})"
 
 
 class WantedScope(NamedTuple):
@@ -75,6 +98,7 @@ class LoginRequest(NamedTuple):
     user: Reference | None
     password: str | None
     token: str | None
+    credential: ShownCredential | None
     scope: WantedScope | None
 
     def __repr__(self) -> str:
@@ -90,7 +114,11 @@ def parse(auth: Any) -> LoginRequest:
     methods = _methods(identity)
     user, password = _user(identity) if "password" in methods else (None, None)
     token = identity["token"]["id"] if "token" in methods else None
-    return LoginRequest(methods, user, password, token, _scope(auth["scope"]) if "scope" in auth else None)
+    credential = _credential(identity["application_credential"]) if "application_credential" in methods else None
+    if credential is not None and "scope" in auth:
+        raise Unauthorized(_NO_SCOPE)
+    scope = _scope(auth["scope"]) if "scope" in auth else None
+    return LoginRequest(methods, user, password, token, credential, scope)
 
 
 def _check(value: Any, schema: dict[str, Any], path: str) -> None:
@@ -148,12 +176,31 @@ def _user(identity: dict[str, Any]) -> tuple[Reference, str]:
     user = identity["password"].get("user")
     if user is None:
         raise expecting("user", "password")
+    reference = _person(user)
+    if "password" not in user:
+        raise Unauthorized(reason="no password")
+    return reference, user["password"]
+
+
+def _credential(given: dict[str, Any]) -> ShownCredential:
+    """By id, in which case the user does not count, or by name and user."""
+    id_, name, user = given.get("id") or None, given.get("name") or None, given.get("user")
+    if id_ is None and name is None:
+        raise expecting("name or ID", "application credential")
+    if id_ is None and user is None:
+        raise expecting("user", "application credential")
+    _named(user, "identity/application_credential/user")
+    reference = None if id_ is not None else _person(user)
+    if not given.get("secret"):
+        raise Unauthorized(reason="no secret")
+    return ShownCredential(id_, name, reference, given["secret"])
+
+
+def _person(user: Any) -> Reference:
     reference = _reference(user)
     if reference.name is not None and reference.domain_id is None and reference.domain_name is None:
         raise expecting("domain", "user")
-    if "password" not in user:
-        raise Unauthorized
-    return reference, user["password"]
+    return reference
 
 
 def _scope(scope: Any) -> WantedScope:

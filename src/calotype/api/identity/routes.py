@@ -1,17 +1,23 @@
 """Identity v3: its table of calls, and what happens around each of them."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
+from calotype.access.access_rules import AccessRule, permits
 from calotype.access.accounts import Accounts
 from calotype.access.assignments import Assignments
+from calotype.access.credentials import Credentials
 from calotype.access.errors import Unauthorized
+from calotype.access.implications import Implications
 from calotype.access.tokens import Tokens
 from calotype.api.identity import faults
 from calotype.api.identity.assignments import AssignmentCalls
+from calotype.api.identity.credentials import CredentialCalls
 from calotype.api.identity.discovery import Discovery
 from calotype.api.identity.domains import DomainCalls
+from calotype.api.identity.implications import ImplicationCalls
 from calotype.api.identity.projects import ProjectCalls
 from calotype.api.identity.roles import RoleCalls
 from calotype.api.identity.services import ServiceCalls
@@ -25,20 +31,29 @@ _OPEN = {"open": True}
 _LOG_IN = {"open": True, "counted": True}
 
 
+def _permitted(rules: Sequence[AccessRule], request: Request) -> bool:
+    """Whether access rules allow a call; any token may be looked at, as keystonemiddleware has it (B.1)."""
+    if (request.method, request.path) == ("GET", "/v3/auth/tokens"):
+        return True
+    return permits(rules, "identity", request.method, request.prefix + request.path, request.path)
+
+
+class Directory(NamedTuple):
+    """What the calls work with."""
+
+    accounts: Accounts
+    assignments: Assignments
+    implications: Implications
+    credentials: Credentials
+
+
 class IdentityAPI:
     """An ASGI application, at the root (`/v3/…`) or under a prefix."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        entrance: Entrance,
-        tokens: Tokens,
-        accounts: Accounts,
-        assignments: Assignments,
-    ) -> None:
+    def __init__(self, settings: Settings, entrance: Entrance, tokens: Tokens, directory: Directory) -> None:
         self._settings = settings
         self._entrance = entrance
-        self._routes = _calls(settings, tokens, accounts, assignments)
+        self._routes = _calls(settings, tokens, directory)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -71,7 +86,7 @@ class IdentityAPI:
 
     async def _authenticate(self, request: Request) -> None:
         caller = await self._entrance.caller(request)
-        if caller is None:
+        if caller is None or (caller.access_rules is not None and not _permitted(caller.access_rules, request)):
             raise Unauthorized
         request.caller = caller
 
@@ -85,9 +100,11 @@ class IdentityAPI:
         return faults.method_not_allowed(request.path, allowed)
 
 
-def _calls(settings: Settings, tokens: Tokens, accounts: Accounts, assignments: Assignments) -> Routes:
+def _calls(settings: Settings, tokens: Tokens, directory: Directory) -> Routes:
     """GET answers HEAD too; `open` calls need no token; those that prove who one is are `counted`."""
-    discovery, token, user = Discovery(), TokenCalls(settings, tokens, accounts), UserCalls(accounts)
+    accounts, assignments, implications, credentials = directory
+    discovery, user = Discovery(), UserCalls(settings, accounts)
+    token = TokenCalls(settings, tokens, accounts, credentials)
     project, domain = ProjectCalls(settings, accounts, assignments), DomainCalls(accounts)
     return Routes(
         (
@@ -104,8 +121,11 @@ def _calls(settings: Settings, tokens: Tokens, accounts: Accounts, assignments: 
             *_noun("user", user),
             Call("GET", "/v3/users/{user_id}/projects", project.of_user),
             Call("POST", "/v3/users/{user_id}/password", user.change_password, _LOG_IN),
+            Call("DELETE", "/v3/users/{user_id}/tokens", token.revoke_user),
+            *_credentials(CredentialCalls(accounts, credentials)),
             *_noun("domain", domain),
             *_noun("role", RoleCalls(accounts)),
+            *_implications(ImplicationCalls(accounts, implications)),
             *_assignments(AssignmentCalls(accounts, assignments)),
             *_catalogue(ServiceCalls(settings)),
         )
@@ -131,6 +151,30 @@ def _assignments(calls: AssignmentCalls) -> tuple[Call, ...]:
         for method, handler in (("PUT", calls.grant), ("GET", calls.check), ("DELETE", calls.revoke)):
             items.append(Call(method, path + "/{role_id}", handler))
     return (*items, *lists, Call("GET", "/v3/role_assignments", calls.index))
+
+
+def _credentials(calls: CredentialCalls) -> tuple[Call, ...]:
+    credentials, rules = "/v3/users/{user_id}/application_credentials", "/v3/users/{user_id}/access_rules"
+    return (
+        Call("GET", credentials, calls.index),
+        Call("POST", credentials, calls.create),
+        Call("GET", credentials + "/{credential_id}", calls.show),
+        Call("DELETE", credentials + "/{credential_id}", calls.delete),
+        Call("GET", rules, calls.rules),
+        Call("GET", rules + "/{rule_id}", calls.rule),
+        Call("DELETE", rules + "/{rule_id}", calls.delete_rule),
+    )
+
+
+def _implications(calls: ImplicationCalls) -> tuple[Call, ...]:
+    implies = "/v3/roles/{prior_id}/implies"
+    return (
+        Call("GET", "/v3/role_inferences", calls.index),
+        Call("GET", implies, calls.of_role),
+        Call("GET", implies + "/{implied_id}", calls.show),
+        Call("PUT", implies + "/{implied_id}", calls.add),
+        Call("DELETE", implies + "/{implied_id}", calls.remove),
+    )
 
 
 def _catalogue(calls: ServiceCalls) -> tuple[Call, ...]:

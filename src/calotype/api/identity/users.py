@@ -2,18 +2,21 @@
 
 from calotype.access.accounts import DEFAULT_DOMAIN, Accounts
 from calotype.access.administration import Target, enforce, home_of, visible
-from calotype.access.errors import missing
+from calotype.access.errors import Unauthorized, missing
 from calotype.access.model import Query, User
 from calotype.api.identity import bodies, views
+from calotype.api.identity.audit import Attempt
 from calotype.api.identity.lists import answer, inside
 from calotype.api.identity.queries import filters
 from calotype.api.wire import Reply, Request, json_reply
+from calotype.settings import Settings
 
 
 class UserCalls:
     """Answers the calls. No answer holds a password."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, settings: Settings, accounts: Accounts) -> None:
+        self._settings = settings
         self._accounts = accounts
 
     async def index(self, request: Request, url: str) -> Reply:
@@ -44,9 +47,17 @@ class UserCalls:
     async def change_password(self, request: Request, url: str) -> Reply:
         """`POST /v3/users/{user_id}/password`: the old password proves who asks, no token does."""
         given = await bodies.read(request, bodies.PASSWORD)
-        await self._accounts.change_password(
-            request.parameters["user_id"], given["original_password"], given["password"]
-        )
+        attempt = Attempt("password change", request, self._settings)
+        attempt.methods = ("password",)
+        try:
+            await self._accounts.change_password(
+                request.parameters["user_id"], given["original_password"], given["password"]
+            )
+        except Unauthorized as error:
+            attempt.failed(error)
+            raise
+        attempt.user_id = request.parameters["user_id"]
+        attempt.succeeded()
         return Reply(204)
 
     async def delete(self, request: Request, url: str) -> Reply:

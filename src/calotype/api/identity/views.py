@@ -1,10 +1,10 @@
 """The documents of identity v3 (spec: identity-and-huawei A.1, A.2, A.4). `url` is the identity URL, ending in /v3."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from calotype.access.model import Assignment, Domain, Grant, Named, Project, Role, User
+from calotype.access.model import AccessRule, Assignment, Credential, Domain, Grant, Named, Project, Role, User
 from calotype.api.identity.catalog import Service
 
 _OF_PROJECT: dict[str, Any] = {"tags": [], "options": {}}
@@ -43,6 +43,11 @@ def token(grant: Grant, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
         body["roles"] = [_named(role) for role in grant.roles]
         if catalog is not None:
             body["catalog"] = catalog
+    if grant.credential is not None:
+        given = grant.credential
+        body["application_credential"] = {"id": given.id, "name": given.name, "restricted": not given.unrestricted}
+        if given.access_rules:
+            body["application_credential"]["access_rules"] = [_rule(each) for each in given.access_rules]
     return {"token": body}
 
 
@@ -109,14 +114,40 @@ def user(each: User, url: str) -> dict[str, Any]:
 
 def role(each: Role, url: str) -> dict[str, Any]:
     """A role."""
-    return {
-        "description": None,
-        "options": {},
-        **each.extra,
+    return {**_role(each), "links": {"self": f"{url}/roles/{each.id}"}}
+
+
+def credential(each: Credential, roles: Mapping[str, Role], url: str, secret: str | None = None) -> dict[str, Any]:
+    """An application credential, with the roles out of `roles` (by id) that are still there; `secret` right after it
+    was made."""
+    body: dict[str, Any] = {
         "id": each.id,
         "name": each.name,
-        "domain_id": None,
-        "links": {"self": f"{url}/roles/{each.id}"},
+        "description": each.description,
+        "user_id": each.user_id,
+        "project_id": each.project_id,
+        "system": None,
+        "expires_at": None if each.expires_at is None else time(each.expires_at).removesuffix("Z"),
+        "unrestricted": each.unrestricted,
+        "roles": [_role(roles[role_id]) for role_id in each.roles if role_id in roles],
+    }
+    if each.access_rules:
+        body["access_rules"] = [_rule(rule) for rule in each.access_rules]
+    if secret is not None:
+        body["secret"] = secret
+    return body | {"links": {"self": f"{url}/users/{each.user_id}/application_credentials/{each.id}"}}
+
+
+def access_rule(each: AccessRule, user_id: str, url: str) -> dict[str, Any]:
+    """An access rule of a user."""
+    return {**_rule(each), "links": {"self": f"{url}/users/{user_id}/access_rules/{each.id}"}}
+
+
+def inference(prior: Role | Named, implied: Role | Named | list[Named], url: str) -> dict[str, Any]:
+    """A role with the one, or all, that it implies."""
+    return {
+        "prior_role": _linked(prior, url),
+        "implies": [_linked(each, url) for each in implied] if isinstance(implied, list) else _linked(implied, url),
     }
 
 
@@ -131,7 +162,7 @@ def assignment(each: Assignment, url: str, names: bool) -> dict[str, Any]:
     if names:
         user = {**_named(each.user), "domain": _named(each.user_domain)}
     where = "system" if each.place is None else f"{each.scope.kind}s/{each.scope.id}"
-    given = each.prior or each.role
+    given = each.given or each.role
     links = {"assignment": f"{url}/{where}/users/{each.user.id}/roles/{given.id}"}
     if each.prior is not None:
         links["prior_role"] = f"{url}/prior_role/{each.prior.id}/implies/{each.role.id}"
@@ -182,3 +213,22 @@ def time(microseconds: int) -> str:
 
 def _named(thing: Named) -> dict[str, str]:
     return {"id": thing.id, "name": thing.name}
+
+
+def _linked(each: Role | Named, url: str) -> dict[str, Any]:
+    return {"id": each.id, "name": each.name, "links": {"self": f"{url}/roles/{each.id}"}}
+
+
+def _role(each: Role) -> dict[str, Any]:
+    return {
+        "description": None,
+        "options": {},
+        **each.extra,
+        "id": each.id,
+        "name": each.name,
+        "domain_id": None,
+    }
+
+
+def _rule(each: AccessRule) -> dict[str, str]:
+    return {"id": each.id, "service": each.service, "path": each.path, "method": each.method}

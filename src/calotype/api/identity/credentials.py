@@ -1,0 +1,113 @@
+"""The calls on application credentials and their access rules (spec: identity-and-huawei A.2, A.5)."""
+
+from datetime import UTC, datetime
+
+from calotype.access.accounts import Accounts
+from calotype.access.administration import Target, enforce
+from calotype.access.credentials import Credentials
+from calotype.access.errors import Invalid
+from calotype.access.model import AccessRule, Credential, Filter, Query
+from calotype.api.identity import bodies, views
+from calotype.api.identity.faults import MALFORMED
+from calotype.api.identity.lists import answer
+from calotype.api.identity.queries import filters
+from calotype.api.wire import Reply, Request, json_reply
+
+_FORMATS = ("%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S")
+_RULE_FILTERS = {name: name for name in ("service", "path", "method")}
+
+
+class CredentialCalls:
+    """Answers the calls, which are all below a user."""
+
+    def __init__(self, accounts: Accounts, credentials: Credentials) -> None:
+        self._accounts = accounts
+        self._credentials = credentials
+
+    async def index(self, request: Request, url: str) -> Reply:
+        """`GET /v3/users/{user_id}/application_credentials`."""
+        query = Query((*_allowed(request, "list_application_credentials"), *filters(request, {"name": "name"})))
+        roles = {role.id: role for role in await self._accounts.roles()}
+
+        def view(each: Credential, url: str) -> dict[str, object]:
+            return views.credential(each, roles, url)
+
+        return await answer(request, url, "application_credentials", query, self._credentials.listed, view)
+
+    async def create(self, request: Request, url: str) -> Reply:
+        """`POST /v3/users/{user_id}/application_credentials`: for oneself, on the project of the token."""
+        enforce("create_application_credential", request.caller, _target(request))
+        given = await bodies.read(request, bodies.NEW_CREDENTIAL)
+        expires_at = given.get("expires_at")
+        made, secret = await self._credentials.create(
+            request.caller,
+            given["name"],
+            description=given.get("description"),
+            secret=given.get("secret"),
+            roles=given.get("roles", ()),
+            access_rules=given.get("access_rules", ()),
+            unrestricted=given.get("unrestricted"),
+            expires_at=None if expires_at is None else _moment(expires_at),
+        )
+        return await self._reply(made, url, secret, 201)
+
+    async def show(self, request: Request, url: str) -> Reply:
+        """`GET /v3/users/{user_id}/application_credentials/{credential_id}`."""
+        enforce("get_application_credential", request.caller, _target(request))
+        user_id, credential_id = request.parameters["user_id"], request.parameters["credential_id"]
+        return await self._reply(await self._credentials.of_user(user_id, credential_id), url)
+
+    async def delete(self, request: Request, url: str) -> Reply:
+        """`DELETE /v3/users/{user_id}/application_credentials/{credential_id}`."""
+        enforce("delete_application_credential", request.caller, _target(request))
+        user_id, credential_id = request.parameters["user_id"], request.parameters["credential_id"]
+        await self._credentials.delete(request.caller, user_id, credential_id)
+        return Reply(204)
+
+    async def rules(self, request: Request, url: str) -> Reply:
+        """`GET /v3/users/{user_id}/access_rules`."""
+        query = Query((*_allowed(request, "list_access_rules"), *filters(request, _RULE_FILTERS)))
+        user_id = request.parameters["user_id"]
+
+        def view(each: AccessRule, url: str) -> dict[str, object]:
+            return views.access_rule(each, user_id, url)
+
+        return await answer(request, url, "access_rules", query, self._credentials.rules, view)
+
+    async def rule(self, request: Request, url: str) -> Reply:
+        """`GET /v3/users/{user_id}/access_rules/{rule_id}`."""
+        enforce("get_access_rule", request.caller, _target(request))
+        user_id = request.parameters["user_id"]
+        found = await self._credentials.rule(user_id, request.parameters["rule_id"])
+        return json_reply({"access_rule": views.access_rule(found, user_id, url)})
+
+    async def delete_rule(self, request: Request, url: str) -> Reply:
+        """`DELETE /v3/users/{user_id}/access_rules/{rule_id}`, once no credential has it."""
+        enforce("delete_access_rule", request.caller, _target(request))
+        await self._credentials.delete_rule(request.parameters["user_id"], request.parameters["rule_id"])
+        return Reply(204)
+
+    async def _reply(self, each: Credential, url: str, secret: str | None = None, status: int = 200) -> Reply:
+        roles = {role.id: role for role in await self._accounts.roles()}
+        return json_reply({"application_credential": views.credential(each, roles, url, secret)}, status)
+
+
+def _target(request: Request) -> Target:
+    return Target(user_id=request.parameters["user_id"])
+
+
+def _allowed(request: Request, rule: str) -> tuple[Filter, ...]:
+    """The condition that keeps a list to the user in the path, if the caller may read it."""
+    enforce(rule, request.caller, _target(request))
+    return (Filter("user_id", request.parameters["user_id"]),)
+
+
+def _moment(text: str) -> int:
+    """A time in UTC, in microseconds since 1970; raises Invalid."""
+    for form in _FORMATS:
+        try:
+            moment = datetime.strptime(text.removesuffix("Z"), form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+    raise Invalid(f"Timestamp not in expected format. {MALFORMED}")
