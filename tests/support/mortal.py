@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from calotype import app
 from calotype.access.tokens import Tokens
-from calotype.database import tasks
 from calotype.database.connect import connect
 from calotype.database.engine import Database
 from calotype.database.statements import Params, Row, Statement, Work
@@ -20,6 +19,7 @@ from calotype.images.model import now
 from calotype.jobs.queue import Queue
 from calotype.jobs.sweeper import Sweeper
 from calotype.settings import Settings
+from tests.support.waiting import nothing_is_due
 
 DIED = 9
 LOST = 255
@@ -115,8 +115,7 @@ async def _work(settings: Settings, death: Death | None, later: float) -> None:
     parts = app.assemble(settings)
     for part in [*parts.living, parts.worker]:
         await part.open()
-    while await parts.database.one(tasks.DUE, {"now": 2**62, "most": 1}) is not None:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await nothing_is_due(parts.database)
     if death is None:
         tokens = Tokens(parts.database, settings.identity)
         await Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens).sweep()
