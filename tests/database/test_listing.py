@@ -151,7 +151,7 @@ def is_listed(image: Image, listing: Listing, shares: dict[tuple[str, str], str]
     if image.status == "killed" or image.os_hidden != listing.hidden:
         return False
     own = image.owner is not None and image.owner == listing.project
-    share = shares.get((image.id, listing.project or "")) if image.visibility == "shared" and image.owner else None
+    share = shares.get((image.id, listing.project or "")) if image.visibility == "shared" else None
     shared = share is not None and listing.member_status in (None, share)
     if not (listing.admin or own or shared or image.visibility in ("public", "community")):
         return False

@@ -189,7 +189,7 @@ SHOWN: tuple[tuple[str, str, int], ...] = (
     ("admin", "/v3/users/demo", 404),
     ("admin", "/v3/roles/{role member}", 200),
     ("demo", "/v3/roles/{role member}", 403),
-    ("demo", "/v3/roles/nothing", 404),
+    ("demo", "/v3/roles/nothing", 403),
     ("demo", "/v3/domains/default", 200),
     ("unscoped", "/v3/domains/default", 403),
     ("demo", "/v3/domains/nowhere", 403),

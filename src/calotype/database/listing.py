@@ -79,7 +79,7 @@ def _audience(admin: bool, by_status: bool, visibility: str | None) -> ColumnEle
         member = [image_members.c.image_id == images.c.id, image_members.c.member_id == bindparam("project")]
         if by_status:
             member.append(image_members.c.status == bindparam("member_status"))
-        shared = and_(images.c.visibility == "shared", images.c.owner.is_not(None), exists().where(*member))
+        shared = and_(images.c.visibility == "shared", exists().where(*member))
         scope = or_(own, images.c.visibility == "public", images.c.visibility == "community", shared)
     if visibility is None:
         return and_(scope, or_(images.c.visibility != "community", own))

@@ -23,12 +23,12 @@ class RoleCalls:
         return await answer(request, url, "roles", query, self._accounts.roles, views.role)
 
     async def show(self, request: Request, url: str) -> Reply:
-        """`GET /v3/roles/{role_id}`: that there is none is told to anybody."""
+        """`GET /v3/roles/{role_id}`."""
+        enforce("get_role", request.caller)
         role_id = request.parameters["role_id"]
         role = await self._accounts.role(role_id)
         if role is None:
             raise missing("role", role_id)
-        enforce("get_role", request.caller)
         return _reply(role, url)
 
     async def create(self, request: Request, url: str) -> Reply:
