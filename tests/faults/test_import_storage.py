@@ -52,7 +52,7 @@ class Mounts:
     def again(self, outcome: Outcome) -> None:
         """Assert that the image can be imported now, and that it is then all there is."""
         image = outcome.image["id"]
-        assert self.files() == []
+        assert eventually(lambda: self.files() == [], 5)
         stage(self.site, image, DATA)
         begin(self.site, image, all_stores=True)
         is_active(ended(self.site, image, time.monotonic()), DATA)
@@ -154,4 +154,4 @@ def test_copies_into_a_store_that_is_full(mounts: Mounts) -> None:
         mounts.remount("three", "size=8m")
         assert api.post(f"/v2/images/{image}/import", json=copy).status_code == 202
         is_active(ended(site, image, time.monotonic()), DATA)
-    assert mounts.files() == sorted(STORES)
+    assert eventually(lambda: mounts.files() == sorted(STORES), 5)

@@ -169,7 +169,7 @@ def test_a_location_with_another_hash_does_not_survive_an_import(with_web: Scene
             await parts.imports.start(Asked(CALLER, "req", {"method": method}), image_id, Wanted(method, ["one"]))
             await parts.worker.open()
             async with asyncio.timeout(20):
-                while (image := await parts.library.show(CALLER, image_id)).properties.get(LOCK):  # noqa: ASYNC110
+                while (image := await parts.library.show(CALLER, image_id)).properties.get(LOCK):  # noqa: ASYNC110 - rows announce nothing
                     await asyncio.sleep(0.01)
             await parts.worker.close()
             return image

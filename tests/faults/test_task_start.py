@@ -37,16 +37,16 @@ class Breaking:
         return await self._database.write(self._steps, work, arguments)
 
     def _steps(self, work: Callable[..., Work], arguments: tuple[Any, ...]) -> Work:
-        steps, rows = work(*arguments), None
-        while True:
-            try:
-                step = steps.send(rows)  # type: ignore[arg-type]
-            except StopIteration as end:
-                return end.value
-            if self.left == 0:
-                raise StorageUnavailable("It breaks off here.")
-            self.left -= 1
-            rows = yield step
+        steps = work(*arguments)
+        try:
+            step = next(steps)
+            while True:
+                if self.left == 0:
+                    raise StorageUnavailable("It breaks off here.")
+                self.left -= 1
+                step = steps.send((yield step))
+        except StopIteration as end:
+            return end.value
 
 
 def test_an_image_and_its_task_are_made_together(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

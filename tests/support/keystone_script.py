@@ -12,9 +12,14 @@ def end(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit
 
 
-# Keystone reads the arguments as its own: the port must be gone before it is imported.
-port = int(sys.argv.pop())
-from keystone.wsgi.api import application  # noqa: E402
+def main() -> None:
+    """Serve."""
+    # Keystone reads the arguments as its own: the port must be gone before it is imported.
+    port = int(sys.argv.pop())
+    from keystone.wsgi.api import application
 
-signal.signal(signal.SIGTERM, end)
-waitress.serve(application, host="127.0.0.1", port=port, threads=8)
+    signal.signal(signal.SIGTERM, end)
+    waitress.serve(application, host="127.0.0.1", port=port, threads=8)
+
+
+main()

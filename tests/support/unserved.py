@@ -21,6 +21,7 @@ from calotype.images.imports import Wanted
 from calotype.images.model import Image, Task
 from calotype.images.tasks import Asked
 from calotype.settings import Imports, Plugins, Settings, Store, Uris
+from tests.support.waiting import nothing_is_due
 
 DATA = bytes(512) + random.Random(7).randbytes(1_500_000)
 SHA512 = hashlib.sha512(DATA).hexdigest()
@@ -76,8 +77,7 @@ async def finished(parts: Parts) -> Task:
     """The only task, once a worker of these parts ended it."""
     await parts.worker.open()
     async with asyncio.timeout(30):
-        while await parts.database.one(tasks.DUE, {"now": 2**62, "most": 1}) is not None:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+        await nothing_is_due(parts.database)
     await parts.worker.close()
     (row,) = await parts.database.all(_TASKS, {})
     return tasks.task(row)

@@ -6,18 +6,19 @@ import random
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from calotype.app import Parts
-from calotype.database import tasks
 from calotype.images.errors import ContentRefused
 from calotype.images.inspect import detect, examine
 from calotype.settings import Image as Limits
 from calotype.settings import Settings
 from tests.support.hostile import MIB, iso, qcow2
 from tests.support.unserved import CALLER, asked_for, new_image, opened, pieces, settings
+from tests.support.waiting import nothing_is_due
 
 TIMES = 8
 DATA = bytes(512) + random.Random(5).randbytes(MIB - 1024)
@@ -54,9 +55,9 @@ def test_of_files(tmp_path: Path, kind: str) -> None:
     path.write_bytes(KINDS[kind])
     with nothing_kept():
         for _ in range(TIMES):
-            refusable(lambda: examine(path, Limits()))
+            refusable(partial(examine, path, Limits()))
             with path.open("rb") as file:
-                refusable(lambda file=file: detect(file))  # type: ignore[misc]
+                refusable(partial(detect, file))
 
 
 @pytest.fixture
@@ -96,8 +97,7 @@ def test_of_imports(chosen: Settings) -> None:
 
     async def over(parts: Parts, image_id: str) -> None:
         async with asyncio.timeout(20):
-            while await parts.database.one(tasks.DUE, {"now": 2**62, "most": 1}) is not None:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+            await nothing_is_due(parts.database)
         assert (await parts.library.show(CALLER, image_id)).status == "active"
 
     asyncio.run(imported())
