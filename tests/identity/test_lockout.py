@@ -195,7 +195,7 @@ async def test_the_address_behind_a_proxy(
     caplog.set_level(logging.INFO, "calotype.logins")
     for believe, expected in ((False, "127.0.0.1"), (True, address)):
         settings = msgspec.structs.replace(world.settings, proxy_headers=believe)
-        transport = httpx.ASGITransport(IdentityAPI(settings, world.tokens, world.directory))
+        transport = httpx.ASGITransport(IdentityAPI(settings, world.entrance, world.tokens, world.directory))
         async with httpx.AsyncClient(transport=transport, base_url="http://cloud:5000") as client:
             await client.post("/v3/auth/tokens", json=login(), headers=headers)
         assert caplog.records[-1].fields["address"] == expected  # type: ignore[attr-defined]

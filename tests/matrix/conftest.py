@@ -1,5 +1,6 @@
 """Calotype as the matrix meets it."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from tests.matrix.people import People
 from tests.matrix.play import Table, play
 from tests.support.server import Server
 from tests.support.servers import Servers
+from tests.support.waiting import until
 
 CONFIGURATION = Path(__file__).parent / "matrix.toml"
 THREADS = 4
@@ -33,10 +35,17 @@ class Deployment(NamedTuple):
         for each in self.people.person.values():
             self.cloud("image", "GET", "/v2/images?limit=0", each.token)
 
-    def statements(self) -> dict[str, int]:
-        """How many SQL statements each request took, by the request's id."""
-        lines = [json.loads(line) for line in self.server.log.splitlines() if line.startswith("{")]
-        return {line["request_id"]: line["sql"] for line in lines if "sql" in line and "request_id" in line}
+    def statements(self, asked: set[str]) -> dict[str, int]:
+        """How many SQL statements each request took, by the request's id; waits for the lines of those `asked`."""
+        found: dict[str, int] = {}
+
+        def read() -> bool:
+            lines = [json.loads(line) for line in self.server.log.splitlines() if line.startswith("{")]
+            found.update({line["request_id"]: line["sql"] for line in lines if "sql" in line and "request_id" in line})
+            return asked <= found.keys()
+
+        asyncio.run(until(read))
+        return found
 
 
 @pytest.fixture(scope="session")

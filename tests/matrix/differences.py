@@ -61,7 +61,6 @@ DIFFERENCES = (
         for change, theirs in _ASKED_LATER
         for kinds, personas in (("*", "reader|stranger|pending|accepted|rejected"), (_OF_OTHERS, "member"))
     ),
-    Difference("`DELETE /v2/cache/{id}`", "cache: remove", "500 *", _NO_CACHE, personas="admin"),
     Difference("`DELETE /v2/cache/{id}`", "cache: remove", "500 *", "404 Image <image> not found."),
     Difference("unscoped tokens", "compute: *list*", "500 *", f"403 HTTP 403 Forbidden: {_LISTS}", personas="unscoped"),
     Difference("unscoped tokens", "compute: *", "500 *", "404 Image not found.", personas="unscoped"),

@@ -24,15 +24,18 @@ _DELETE = Statement(delete(image_members).where(_of_image, _of_member))
 Mutation = Callable[[Image, Membership | None], Membership]
 """What a transaction does to a membership, which may not exist: answers the new state or raises."""
 
+See = Callable[[Image], None]
+"""Raises for an image that the caller may not see: before more is looked up than for one that does not exist."""
+
 
 def membership(row: Row) -> Membership:
     """The membership in a row of LIST or GET."""
     return Membership(*row)
 
 
-def add(new: Membership, project: str, check: Callable[[Image, int, bool], None]) -> Work:
+def add(new: Membership, project: str, see: See, check: Callable[[Image, int, bool], None]) -> Work:
     """Insert a membership unless `check(image, members so far, already one)` raises."""
-    image = yield from lock(new.image_id, project)
+    image = yield from _seen(new.image_id, project, see)
     counted = yield _COUNT, {"image_id": new.image_id}
     present = yield GET, {"image_id": new.image_id, "member_id": new.member_id}
     check(image, counted[0][0], bool(present))
@@ -40,9 +43,9 @@ def add(new: Membership, project: str, check: Callable[[Image, int, bool], None]
     return new
 
 
-def change(image_id: str, member_id: str, project: str, mutate: Mutation) -> Work:
+def change(image_id: str, member_id: str, project: str, see: See, mutate: Mutation) -> Work:
     """Write what `mutate` makes of the membership; answers it."""
-    image = yield from lock(image_id, project)
+    image = yield from _seen(image_id, project, see)
     rows = yield GET, {"image_id": image_id, "member_id": member_id}
     new = mutate(image, membership(rows[0]) if rows else None)
     yield (
@@ -52,9 +55,15 @@ def change(image_id: str, member_id: str, project: str, mutate: Mutation) -> Wor
     return new
 
 
-def remove(image_id: str, member_id: str, project: str, check: Mutation) -> Work:
+def remove(image_id: str, member_id: str, project: str, see: See, check: Mutation) -> Work:
     """Delete the membership unless `check` raises."""
-    image = yield from lock(image_id, project)
+    image = yield from _seen(image_id, project, see)
     rows = yield GET, {"image_id": image_id, "member_id": member_id}
     check(image, membership(rows[0]) if rows else None)
     yield _DELETE, {"image_id": image_id, "member_id": member_id}
+
+
+def _seen(image_id: str, project: str, see: See) -> Work:
+    image = yield from lock(image_id, project)
+    see(image)
+    return image

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,9 @@ class SQLite:
     async def write(self, work: Callable[..., Work], *arguments: Any) -> Any:
         """One transaction on the writer thread; it ends by commit or rollback even if the caller goes away."""
         future = asyncio.get_running_loop().run_in_executor(
-            self._writer, self._transact, time.monotonic(), work, arguments
+            self._writer, copy_context().run, self._transact, time.monotonic(), work, arguments
         )
-        result, statements = await asyncio.shield(future)
-        count(statements)
-        return result
+        return await asyncio.shield(future)
 
     async def maintain(self) -> None:
         """Renew the statistics that plans are made by, as far as they have aged: without them SQLite sorts all that a
@@ -95,7 +94,7 @@ class SQLite:
         except sqlite3.DatabaseError as error:
             raise _unavailable(error) from error
 
-    def _transact(self, asked: float, work: Callable[..., Work], arguments: tuple[Any, ...]) -> tuple[Any, int]:
+    def _transact(self, asked: float, work: Callable[..., Work], arguments: tuple[Any, ...]) -> Any:
         if time.monotonic() - asked > BUSY_SECONDS:
             raise StorageUnavailable("The database cannot be used at the moment: too many writes wait.")
         if self._found() != self._file:
@@ -152,23 +151,22 @@ class SQLite:
         return connection
 
 
-def _drive(connection: sqlite3.Connection, steps: Work) -> tuple[Any, int]:
-    """Run the steps; returns their result and the number of statements."""
-    statements = 0
+def _drive(connection: sqlite3.Connection, steps: Work) -> Any:
+    """Run the steps; returns their result."""
     rows: list[Row] | None = None
     while True:
         try:
             statement, params = steps.send(rows)  # type: ignore[arg-type]
         except StopIteration as end:
-            return end.value, statements
+            return end.value
         if isinstance(params, list):
             rows = []
             for each in params:
                 connection.execute(*statement.sqlite(each))
-            statements += len(params)
+            count(len(params))
         else:
             rows = connection.execute(*statement.sqlite(params)).fetchall()  # type: ignore[arg-type]
-            statements += 1
+            count()
 
 
 def _unavailable(error: Exception) -> Exception:

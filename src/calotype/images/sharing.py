@@ -51,7 +51,6 @@ class Sharing:
         """Offer the image to a project, which may accept or reject it."""
 
         def check(image: Image, count: int, present: bool) -> None:
-            self._must_see(caller, image)
             if image.visibility != "shared":
                 raise Forbidden(f"Not allowed to create members for image {image_id}.")
             self._library.authorize("add_member", caller, image)
@@ -68,7 +67,8 @@ class Sharing:
         moment = now()
         new = Membership(image_id, member_id, "pending", moment, moment)
         self._must_be_keepable(image_id)
-        added: Membership = await self._database.write(rows.add, new, caller.project_id or "", check)
+        project, see = caller.project_id or "", self._seen_by(caller)
+        added: Membership = await self._database.write(rows.add, new, project, see, check)
         return added
 
     async def decide(self, caller: Caller, image_id: str, member_id: str, status: Any) -> Membership:
@@ -101,13 +101,13 @@ class Sharing:
         self._must_be_keepable(image_id)
         if not keepable(member_id):
             raise NotFound(f"{member_id!r} not found in the member list of the image {image_id}.")
-        written: Membership = await self._database.write(work, image_id, member_id, caller.project_id or "", mutate)
+        project, see = caller.project_id or "", self._seen_by(caller)
+        written: Membership = await self._database.write(work, image_id, member_id, project, see, mutate)
         return written
 
     def _existing(
         self, caller: Caller, image: Image, member_id: str, found: Membership | None, verb: str
     ) -> Membership:
-        self._must_see(caller, image)
         if image.visibility != "shared":
             raise Forbidden(f"Not allowed to {verb} members for image {image.id}.")
         if found is None or not self._may_read(caller, image, found):
@@ -117,9 +117,12 @@ class Sharing:
     def _may_read(self, caller: Caller, image: Image, member: Membership) -> bool:
         return caller.is_admin or caller.project_id in (image.owner, member.member_id)
 
-    def _must_see(self, caller: Caller, image: Image) -> None:
-        if not self._library.visible(caller, image):
-            raise ImageNotFound(image.id)
+    def _seen_by(self, caller: Caller) -> rows.See:
+        def see(image: Image) -> None:
+            if not self._library.visible(caller, image):
+                raise ImageNotFound(image.id)
+
+        return see
 
     def _must_be_keepable(self, image_id: str) -> None:
         if not keepable(image_id):

@@ -8,7 +8,7 @@ from typing import Any
 
 from calotype.access.errors import AccessError, Unauthorized
 from calotype.access.model import Grant
-from calotype.api.wire import Request
+from calotype.api.wire import Request, client_address
 from calotype.settings import Settings
 
 LONGEST = 64
@@ -51,20 +51,7 @@ class Attempt:
             "outcome": outcome,
             "user": self.user_id,
             "methods": ",".join(self.methods),
-            "address": address(self._request, self._settings.proxy_headers),
+            "address": client_address(self._request, self._settings.proxy_headers)[:LONGEST] or None,
             "request_id": self._request.request_id,
         }
         log.log(level, self._what, extra={"fields": fields | about})
-
-
-def address(request: Request, believe_proxy: bool) -> str | None:
-    """Where a request comes from: of what a proxy passes on, the part that it wrote itself, which is the last."""
-    if believe_proxy:
-        forwarded = (request.field(b"forwarded") or "").rpartition(",")[2]
-        pairs = (pair.strip().partition("=") for pair in forwarded.split(";"))
-        named = [value.strip('"') for name, _, value in pairs if name.lower() == "for"]
-        found = named[0] if named else (request.field(b"x-forwarded-for") or "").rpartition(",")[2].strip()
-        if found:
-            return found[:LONGEST]
-    client = request.scope.get("client")
-    return client[0] if client else None
