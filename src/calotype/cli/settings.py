@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 import msgspec
 
-from calotype.settings import tree
+from calotype.settings import Section, Settings, access, apis, data, tree
 
 
 @click.command()
@@ -21,8 +21,8 @@ def sample() -> str:
     documents = _documents()
     top: list[str] = []
     sections: list[str] = []
-    for field in msgspec.structs.fields(tree.Settings):
-        if isinstance(field.default, tree.Section):
+    for field in msgspec.structs.fields(Settings):
+        if isinstance(field.default, Section):
             kind = type(field.default)
             sections += ["", f"# {documents[kind.__name__, '']}", f"[{field.name}]", *_entries(documents, kind)]
         elif field.default_factory is dict:
@@ -31,7 +31,7 @@ def sample() -> str:
             sections += ["", f"# {documents['Settings', field.name]}", f"#   [{field.name}.NAME]"]
             sections += [line.replace("# ", "#   ", 1) for line in entries]
         else:
-            top += _entry(documents, tree.Settings, field)
+            top += _entry(documents, Settings, field)
     return "\n".join((*top, *sections)) + "\n"
 
 
@@ -57,7 +57,7 @@ def _toml(value: Any) -> str:
 def _documents() -> dict[tuple[str, str], str]:
     """What the source says of each section and setting, by class and field name; a section's own has no field."""
     found: dict[tuple[str, str], str] = {}
-    for node in ast.parse(inspect.getsource(tree)).body:
+    for node in (node for each in (tree, apis, data, access) for node in ast.parse(inspect.getsource(each)).body):
         if isinstance(node, ast.ClassDef):
             found[node.name, ""] = _text(node.body[0])
             for field, text in zip(node.body, node.body[1:], strict=False):

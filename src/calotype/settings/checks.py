@@ -5,7 +5,9 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from calotype.settings.tree import Settings, SettingsError, Uris
+from calotype.settings.data import Uris
+from calotype.settings.section import SettingsError
+from calotype.settings.tree import Settings
 
 IMPORT_METHODS = ("glance-direct", "web-download", "copy-image", "glance-download")
 

@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from calotype.settings.checks import checked
-from calotype.settings.tree import Section, Settings, SettingsError
+from calotype.settings.section import Section, SettingsError
+from calotype.settings.tree import Settings
 
 _OTHER_VARIABLES = ("CALOTYPE_ADMIN_PASSWORD", "CALOTYPE_CONFIG", "CALOTYPE_TESTS_NO_SKIP")
 
