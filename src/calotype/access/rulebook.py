@@ -19,8 +19,8 @@ _LEAVES = (checks.RoleCheck, checks.GenericCheck)
 _RIGHT = re.compile(r"(?:[^%]|%%|%\([^)]+\)s)*")
 _PLACE = re.compile(r"%\(([^)]+)\)s")
 
-# What it says of a rule that it does not understand comes as BadRules.
-logging.getLogger("oslo_policy._parser").disabled = True
+# What it says of a rule that it does not understand comes as BadRules. A filter stays when logging is configured.
+logging.getLogger("oslo_policy._parser").addFilter(lambda _: False)
 
 
 class BadRules(Exception):
