@@ -80,5 +80,4 @@ def _fewest(counts: dict[str, int], told: list[tuple[str, str]]) -> tuple[int, i
 def _pairs(table: Table) -> Iterator[tuple[tuple[str, str, str], Told, Told]]:
     """What was told of each hidden image, and of the one that does not exist."""
     for call, kind, persona in HIDDEN:
-        if call in table:
-            yield (call, kind, persona), table[call][kind][persona], table[call]["absent"][persona]
+        yield (call, kind, persona), table[call][kind][persona], table[call]["absent"][persona]
