@@ -182,7 +182,3 @@ OF_NONE = (
 
 ALL = (*OF_AN_IMAGE, *LISTS, *OF_NONE)
 """The whole matrix."""
-SAMPLE = tuple(
-    call for call in ALL if call.name.startswith(("show", "list", "member", "delete", "compute: show", "compute: list"))
-)
-"""What asks the most of a database."""

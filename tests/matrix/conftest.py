@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 
 from calotype.access.tokens import POLL_SECONDS
-from tests.matrix.calls import SAMPLE
 from tests.matrix.cloud import Cloud
 from tests.matrix.people import People
 from tests.matrix.play import Table, play
@@ -68,14 +67,14 @@ def deployment(servers: Servers) -> Iterator[Callable[[str], Deployment]]:
 
 @pytest.fixture(scope="session")
 def played(deployment: Callable[[str], Deployment]) -> Callable[[str], Table]:
-    """The matrix as it was played: the whole on `sqlite`, what lists and shares on `postgresql`."""
+    """The matrix as it was played on a database."""
     tables: dict[str, Table] = {}
 
     def get(database: str) -> Table:
         if database not in tables:
             on = deployment(database)
             on.rest()
-            tables[database] = play(on.cloud, on.people, THREADS, lambda call: database == "sqlite" or call in SAMPLE)
+            tables[database] = play(on.cloud, on.people, THREADS)
         return tables[database]
 
     return get

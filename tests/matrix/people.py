@@ -24,15 +24,37 @@ _USERS = {
 _PROJECTS = (*dict.fromkeys(project for project, _ in _USERS.values()), "foreign", "newcomer")
 """`foreign` and `newcomer` are nobody's."""
 
-PERSONAS = ("none", "bad", "unscoped", *_USERS, "system", "domain")
+_BESIDE = {
+    "reader + service": ("reader", "service"),
+    "member + service": ("member", "service"),
+    "stranger + service": ("stranger", "service"),
+    "system + service": ("system", "service"),
+    "domain + service": ("domain", "service"),
+    "unscoped + service": ("unscoped", "service"),
+    "none + service": ("none", "service"),
+    "member + stranger": ("member", "stranger"),
+    "system + stranger": ("system", "stranger"),
+    "member + bad": ("member", "bad"),
+}
+"""Persona: whose token comes in X-Auth-Token, and whose beside it, in X-Service-Token."""
+
+ALONE = ("none", "bad", "unscoped", *_USERS, "system", "domain")
 """`none` has no token, `bad` one that is not valid; `system` and `domain` are administrators of that scope alone."""
+PERSONAS = (*ALONE, *_BESIDE)
 
 
 class Person(NamedTuple):
-    """A persona: its token, and the id of its project if the token is for one."""
+    """A persona: its token, the id of its project if the token is for one, and the token of a service."""
 
     token: str | None
     project: str | None
+    service: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What carries its tokens."""
+        sent = {"X-Auth-Token": self.token, "X-Service-Token": self.service}
+        return {name: token for name, token in sent.items() if token is not None}
 
 
 class People:
@@ -61,6 +83,8 @@ class People:
         self.person["unscoped"] = Person(*self._log_in({"id": users["member"]}, password, None))
         for name, scope in scopes.items():
             self.person[name] = Person(*self._log_in({"id": users[name]}, password, scope))
+        for name, (caller, beside) in _BESIDE.items():
+            self.person[name] = self.person[caller]._replace(service=self.person[beside].token)
         self.person = {name: self.person[name] for name in PERSONAS}
 
     def plain(self, text: str) -> str:

@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -35,10 +35,16 @@ Table = dict[str, dict[str, Row]]
 """By call and kind of image."""
 
 
-def play(cloud: Cloud, people: People, threads: int, wanted: Callable[[Call], bool] = lambda _: True) -> Table:
-    """The answers to all calls that are wanted, in the order of their tables."""
+def play(
+    cloud: Cloud,
+    people: People,
+    threads: int,
+    wanted: Callable[[Call], bool] = lambda _: True,
+    personas: Sequence[str] = PERSONAS,
+) -> Table:
+    """The answers that the personas get to all calls that are wanted, in the order of their tables."""
     workshop = Workshop(cloud, people)
-    asked = Questions(cloud, people, workshop)
+    asked = Questions(cloud, people, workshop, personas)
     of_an_image, lists, of_none = ([each for each in calls if wanted(each)] for calls in (OF_AN_IMAGE, LISTS, OF_NONE))
     with ThreadPoolExecutor(threads) as pool:
         parts = [pool.submit(_of_kind, asked, workshop, kind, of_an_image) for kind in KINDS]
@@ -50,7 +56,7 @@ def play(cloud: Cloud, people: People, threads: int, wanted: Callable[[Call], bo
     for call in of_an_image:
         table[call.name] = {kind: rows[call.name] for kind, rows in zip(KINDS, found, strict=True)}
     table |= {call.name: rows for call, rows in zip(lists, listed, strict=True)}
-    table |= {call.name: {NONE: {each: asked.tell(call, each, ABSENT) for each in PERSONAS}} for call in of_none}
+    table |= {call.name: {NONE: {each: asked.tell(call, each, ABSENT) for each in personas}} for call in of_none}
     workshop.clear()
     return table
 
@@ -61,7 +67,7 @@ def _of_kind(asked: "Questions", workshop: Workshop, kind: str, calls: Iterable[
     image: str | None = None
     for call in calls:
         rows[call.name] = {}
-        for persona in PERSONAS:
+        for persona in asked.personas:
             image = image or workshop.make(kind)
             told = asked.tell(call, persona, image)
             rows[call.name][persona] = told
@@ -73,7 +79,7 @@ def _of_kind(asked: "Questions", workshop: Workshop, kind: str, calls: Iterable[
 
 def _changes(call: Call, status: int) -> bool:
     """Whether the image may be another one now."""
-    if call.method == "GET" or status in (401, 404):
+    if call.method == "GET" or status == 401:
         return False
     return call.harms or status < 300 or status >= 500
 
@@ -89,7 +95,8 @@ def outcomes(table: Table) -> Outcomes:
 class Questions:
     """Asks, and tells the answer without the ids of this cloud."""
 
-    def __init__(self, cloud: Cloud, people: People, workshop: Workshop) -> None:
+    def __init__(self, cloud: Cloud, people: People, workshop: Workshop, personas: Sequence[str] = PERSONAS) -> None:
+        self.personas = personas
         self._cloud = cloud
         self._people = people
         self._workshop = workshop
@@ -101,7 +108,7 @@ class Questions:
     def list(self, call: Call, images: dict[str, str]) -> dict[str, Row]:
         """What a list tells of each kind of image."""
         rows: dict[str, Row] = {kind: {} for kind in images}
-        for persona in PERSONAS:
+        for persona in self.personas:
             answer = self._ask(call, persona, "")
             for kind, image in images.items():
                 rows[kind][persona] = self._told(call, persona, image, answer)
@@ -115,10 +122,10 @@ class Questions:
             return re.sub(r"\{(\w+)\}", lambda found: ids[found[1]], text)
 
         body = None if call.json_body is None else json.loads(filled(json.dumps(call.json_body)))
+        headers = {**call.headers, **who.headers}
         return self._cloud(
-            call.api, call.method, filled(call.path), who.token,
-            json_body=body, content=call.content, headers=call.headers,
-        )  # fmt: skip
+            call.api, call.method, filled(call.path), json_body=body, content=call.content, headers=headers
+        )
 
     def _told(self, call: Call, persona: str, image: str, answer: Answer) -> Told:
         outcome = f"{answer.status} {self._short(call, persona, image, answer)}".strip()

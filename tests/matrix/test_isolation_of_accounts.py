@@ -8,11 +8,11 @@ import pytest
 
 from tests.matrix.cloud import Answer
 from tests.matrix.conftest import Deployment
-from tests.matrix.people import PERSONAS
+from tests.matrix.people import ALONE
 from tests.matrix.play import whole
 
 ABSENT = "0123456789abcdef0123456789abcdef"
-UNTRUSTED = [each for each in PERSONAS if each not in ("none", "bad", "admin", "system")]
+UNTRUSTED = [each for each in ALONE if each not in ("none", "bad", "admin", "system")]
 
 _PASSWORD = {"user": {"original_password": "wrong", "password": "new"}}
 CALLS: list[tuple[str, str, Any]] = [

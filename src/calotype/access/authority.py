@@ -19,7 +19,4 @@ class Authority(Protocol):
         """
 
     async def service(self, token: str) -> Caller | None:
-        """Who is behind a token of an X-Service-Token header, None when it does not count.
-
-        `Caller.service` says whether it is a service, which may pass on what its users may not do themselves.
-        """
+        """The service behind a token of an X-Service-Token header, None when it is not valid or not a service's."""

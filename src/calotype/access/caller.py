@@ -11,8 +11,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     `roles` are lower-case names with the implied ones included. `expires_at` is in microseconds since 1970.
     `service_roles` are those of the service whose token came beside (X-Service-Token).
     A token has at most one scope: a project, a domain, or the system. `service` is set when a trusted service passes
-    the call on (as the Compute API does), which lifts the demand for a project. `administers` is what the operator's
-    rules make of the caller, None if they leave it to the role.
+    on a call of the system (as the Compute API does), which lifts the demand for a project. `administers` is what the
+    operator's rules make of the caller, None if they leave it to the role.
     `credential_id` is set when the token was made with an application credential: `unrestricted` if it may make others,
     and with `access_rules` if the token is good for these requests only.
     """
@@ -39,7 +39,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def speaks_for_a_service(self) -> bool:
-        """Whether the caller is a service itself: what came beside its token gives no right."""
+        """Whether the caller is a service itself; what came beside its token does not make it one."""
         return "service" in self.roles
 
     @property

@@ -130,9 +130,7 @@ class KeystoneTokens:
     async def service(self, token: str) -> Caller | None:
         """The service behind a token, if it has one of the roles of services."""
         found = await self.caller(token)
-        if found is None or not found.roles & self._helpers:
-            return None
-        return msgspec.structs.replace(found, service=True)
+        return found if found is not None and found.roles & self._helpers else None
 
     def purge(self, revocations: Revocations) -> int:
         """Believe the tokens that are hit no longer; answers how many. They are asked for when they come again."""

@@ -27,7 +27,8 @@ class Policy:
     def allows(self, rule: str, caller: Caller, target: Target = None) -> bool:
         """Whether `caller` may do what `rule` guards to `target`.
 
-        All rules are project-scoped: a token without a project is refused, unless a service speaks for the caller.
+        All rules are project-scoped: a token without a project is refused, unless it is for the system and a service
+        passes the call on.
         """
         if caller.project_id is None and not caller.service:
             return False

@@ -12,8 +12,6 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
 from calotype.access.grants import as_caller, grant_of
@@ -78,9 +76,9 @@ class Tokens:
         return caller
 
     async def service(self, token: str) -> Caller | None:
-        """Whoever is behind a token: rules ask for roles themselves. `service` says whether it is a service."""
+        """The service behind a token, if it has the role of services."""
         found = await self.caller(token)
-        return found and msgspec.structs.replace(found, service=found.speaks_for_a_service)
+        return found if found is not None and found.speaks_for_a_service else None
 
     async def caller(self, token: str | None, helper: Caller | None = None) -> Caller | None:
         """The caller behind a token, None when it grants nothing: two statements, or none if it is cached.

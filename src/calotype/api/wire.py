@@ -292,14 +292,11 @@ async def authenticated(entrance: Entrance, policy: Policy, request: Request, se
     if caller is None:
         return None
     rules = caller.access_rules
-    if rules is not None and not (
-        permits(rules, service, request.method, request.prefix + request.path, request.path)
-        if helper is None
-        else helper.service
-    ):
+    if helper is not None:
+        caller = msgspec.structs.replace(caller, service=caller.system, service_roles=helper.roles)
+    elif rules is not None and not permits(rules, service, request.method, request.prefix + request.path, request.path):
         return None
-    caller = policy.judged(caller)
-    return caller if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)
+    return policy.judged(caller)
 
 
 def challenge(url: str) -> tuple[bytes, bytes]:

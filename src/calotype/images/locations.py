@@ -151,24 +151,26 @@ class Locations:
         Raises ImageNotFound, Conflict, NotAuthorized, Forbidden, Invalid.
         """
         caller = asked.caller
+        web = url.partition(":")[0].lower() in ("http", "https")
+        readable = web and self._shelf.web()
 
         def first(image: Image) -> None:
             if image.status != "queued":
                 raise Conflict(f"It's not allowed to add locations if image status is {image.status}.")
 
         def mutate(image: Image) -> Image:
-            self._check_scheme(caller, url)
+            if not readable and not caller.asks_through_a_service:
+                raise Forbidden("http store must be enabled to use location API by normal user.")
             if expected is not None:
                 expected.check()
             return image
 
         guarded = self._library.guarded(caller, "add_image_location", mutate, first)
         guarded(await self._library.show(caller, image_id, "add_image_location"))
-        try:
-            await self._uris.check(url)
-        except UriRefused as refused:
-            log.info("URI refused: %s", refused.reason)
-            raise Invalid(f"URI for add location does not pass filtering: {url}") from None
+        if web:
+            await self._check(url)
+        if not readable:
+            raise Invalid("Invalid location")
         validation: dict[str, str] = {}
         if expected is not None:
             validation = {"os_hash_algo": expected.os_hash_algo, "os_hash_value": expected.os_hash_value}
@@ -184,13 +186,12 @@ class Locations:
         )
         self._wake()
 
-    def _check_scheme(self, caller: Caller, url: str) -> None:
-        scheme = url.partition(":")[0].lower()
-        if scheme in ("http", "https") and self._shelf.web():
-            return
-        if not caller.asks_through_a_service:
-            raise Forbidden("http store must be enabled to use location API by normal user.")
-        raise Invalid("Invalid location")
+    async def _check(self, url: str) -> None:
+        try:
+            await self._uris.check(url)
+        except UriRefused as refused:
+            log.info("URI refused: %s", refused.reason)
+            raise Invalid(f"URI for add location does not pass filtering: {url}") from None
 
     async def update(self, caller: Caller, image_id: str, operations: list[Operation]) -> Image:
         """Apply the operations of a PATCH, all or none; an empty list asks for no right but to see.

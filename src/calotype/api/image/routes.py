@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -203,8 +202,6 @@ class ImageApp:
             raise Refused(429, error.text, ((b"retry-after", b"%d" % error.seconds),)) from None
         if caller is None:
             raise self._not_proven(request)
-        if caller.service_roles:
-            caller = msgspec.structs.replace(caller, service=True)
         request.caller = caller
 
     def _not_proven(self, request: Request, text: str | None = None) -> Refused:
