@@ -110,9 +110,9 @@ class Sharing:
     ) -> Membership:
         if image.visibility != "shared":
             raise Forbidden(f"Not allowed to {verb} members for image {image.id}.")
-        self._library.authorize("get_member", caller, image)
         if found is None or not self._may_read(caller, image, found):
             raise NotFound(f"{member_id} not found in the member list of the image {image.id}.")
+        self._library.authorize("get_member", caller, image)
         return found
 
     def _may_read(self, caller: Caller, image: Image, member: Membership) -> bool:
