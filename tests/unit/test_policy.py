@@ -10,7 +10,7 @@ from oslo_config.cfg import ConfigOpts
 from oslo_policy.policy import Enforcer, Rules
 
 from calotype.access.caller import Caller
-from calotype.access.facts import OWN, Target
+from calotype.access.facts import OWN, Proposal, Target
 from calotype.access.policy import Policy
 from calotype.access.rulebook import BadRules, Rulebook
 from calotype.access.rules import DEFAULTS
@@ -44,7 +44,8 @@ NAMESPACES = st.builds(
     id=st.just("1"), name=st.just("n"), display_name=st.none(), description=st.none(), protected=st.booleans(),
     visibility=st.sampled_from(["private", "public"]), owner=PROJECTS, created_at=st.just(0), updated_at=st.just(0),
 )  # fmt: skip
-TARGETS = st.one_of(IMAGES, NAMESPACES, st.just(OWN), st.none())
+PROPOSALS = st.builds(Proposal, owner=st.one_of(st.none(), PROJECTS), visibility=st.sampled_from(["private", "public"]))
+TARGETS = st.one_of(IMAGES, NAMESPACES, PROPOSALS, st.just(OWN), st.none())
 
 _LEFT = [
     "role",
@@ -109,10 +110,13 @@ def _target(caller: Caller, target: Target) -> dict[str, Any]:
             return {**found, **({"project_id": target.owner} if target.owner is not None else {})}
         case Namespace():
             return {"project_id": target.owner, "visibility": target.visibility}
+        case Proposal():
+            owner = {} if target.owner is None else {"project_id": target.owner, "owner": target.owner}
+            return {**owner, "visibility": target.visibility}
         case None:
             return {}
         case _:
-            return {"project_id": caller.project_id, "owner": caller.project_id, "visibility": "private"}
+            return {"project_id": caller.project_id}
 
 
 @settings(deadline=None)
@@ -180,6 +184,7 @@ def test_who_is_an_administrator_can_be_said() -> None:
         ({"get_images": ""}, True),
         ({"context_is_admin": "role:owner"}, True),
         ({"get_image": DEFAULTS["get_image"]}, False),
+        ({"get_image": f"( {DEFAULTS['get_image']} )"}, False),
     ],
 )
 def test_lists_are_looked_through_when_their_rules_differ(changed: dict[str, str], narrows: bool) -> None:

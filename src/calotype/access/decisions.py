@@ -5,7 +5,7 @@ from typing import Any
 
 from calotype.access import facts
 from calotype.access.caller import Caller
-from calotype.access.facts import ABSENT, Own, Target
+from calotype.access.facts import ABSENT, Own, Proposal, Target
 from calotype.access.rulebook import Rulebook
 from calotype.images.model import Image
 from calotype.metadefs.model import Namespace
@@ -16,6 +16,7 @@ KEPT = 4096
 _KINDS = {
     Image: facts.of_image,
     Namespace: facts.of_namespace,
+    Proposal: facts.of_proposal,
     Own: facts.of_own,
     type(None): facts.of_nothing,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from calotype.access.caller import Caller
 from calotype.images.model import Image
@@ -10,11 +10,21 @@ from calotype.metadefs.model import Namespace
 
 
 class Own:
-    """What the caller's project has, or would have, as the target of a call."""
+    """What the caller's project has, as the target of a call."""
+
+
+class Proposal(NamedTuple):
+    """A new image, as the target of its creation: all that a rule may read of what is not there yet.
+
+    `visibility` is "private" if the caller names none, whatever the image gets then.
+    """
+
+    owner: str | None
+    visibility: str
 
 
 OWN = Own()
-Target = Image | Namespace | Own | None
+Target = Image | Namespace | Proposal | Own | None
 """None: the call is about no object."""
 OfCaller = Callable[[Caller], Hashable]
 OfTarget = Callable[[Caller, Any], Hashable]
@@ -60,11 +70,12 @@ _NAMESPACE: dict[str, OfTarget] = {
     "project_id": lambda _, namespace: namespace.owner,
     "visibility": lambda _, namespace: namespace.visibility,
 }
-_OWN: dict[str, OfTarget] = {
-    "project_id": lambda caller, _: caller.project_id,
-    "owner": lambda caller, _: caller.project_id,
-    "visibility": lambda *_: "private",
+_PROPOSAL: dict[str, OfTarget] = {
+    "project_id": lambda _, image: _owner(image),
+    "owner": lambda _, image: _owner(image),
+    "visibility": lambda _, image: image.visibility,
 }
+_OWN: dict[str, OfTarget] = {"project_id": lambda caller, _: caller.project_id}
 
 
 def of_caller(name: str) -> OfCaller:
@@ -82,6 +93,11 @@ def of_namespace(name: str) -> OfTarget:
     return _NAMESPACE.get(name, of_nothing(name))
 
 
+def of_proposal(name: str) -> OfTarget:
+    """How a fact of a new image is read."""
+    return _PROPOSAL.get(name, of_nothing(name))
+
+
 def of_own(name: str) -> OfTarget:
     """How a fact of what the caller's project has is read."""
     return _OWN.get(name, of_nothing(name))
@@ -92,7 +108,7 @@ def of_nothing(_: str) -> OfTarget:
     return lambda *_: ABSENT
 
 
-def _owner(image: Image) -> Hashable:
+def _owner(image: Image | Proposal) -> Hashable:
     """Absent rather than none: who asks without a project, as services do, owns nothing."""
     return ABSENT if image.owner is None else image.owner
 

@@ -55,7 +55,11 @@ class Rulebook:
 
     def same(self, rule: str) -> bool:
         """Whether the rule means what it means by default."""
-        return all(self.texts[each] == DEFAULTS.get(each) for each in self._closure(rule, ()))
+        return not any(self.changed(each) for each in self._closure(rule, ()))
+
+    def changed(self, rule: str) -> bool:
+        """Whether the rule says something else than by default, as oslo.policy's list of redundant rules has it."""
+        return str(self._rules[rule]) != _DEFAULTS.get(rule)
 
     def undefined(self) -> list[tuple[str, str]]:
         """Each rule that names one that is not there, and the name: `default` stands in."""
@@ -131,3 +135,7 @@ def _of_caller(name: str, leaf: checks.Check) -> list[str]:
     except (SyntaxError, TypeError, RecursionError, MemoryError):
         raise BadRules(f"{name}: `{leaf}`: {leaf.kind!r} is neither a name nor a literal") from None
     return []
+
+
+_DEFAULTS = {name: str(_parsed(name, text)) for name, text in DEFAULTS.items()}
+"""The defaults as oslo.policy writes them: blanks and brackets that mean nothing do not count."""

@@ -31,7 +31,7 @@ def list_(settings: Settings, changed: bool, form: str) -> None:
     for name in rules.texts.keys() - DEFAULTS.keys():
         click.echo(f"Warning: {name} counts only where another rule or a property protection names it.", err=True)
     found = [
-        {"rule": name, "changed": text != DEFAULTS.get(name), "guards": _GUARDS.get(name), "check": text}
+        {"rule": name, "changed": rules.changed(name), "guards": _GUARDS.get(name), "check": text}
         for name, text in rules.texts.items()
     ]
     click.echo(printed([each for each in found if each["changed"] or not changed], form))

@@ -31,7 +31,7 @@ class CachedImages:
 
         Raises in this order: ImageNotFound, NotAuthorized, NotFound, Invalid unless it is active and can be verified.
         """
-        image = await self._library.show(caller, image_id)
+        image = await self._library.show(caller, image_id, "cache_image")
         cache = self._authorized("cache_image", caller, image)
         if image.status != "active":
             raise Invalid("Only images with status active can be targeted for queueing")
@@ -45,7 +45,7 @@ class CachedImages:
         Raises ImageNotFound if it is neither an image nor in the cache, NotAuthorized, NotFound.
         """
         try:
-            image = await self._library.show(caller, image_id)
+            image = await self._library.show(caller, image_id, "cache_delete")
         except ImageNotFound:
             # Who may not empty the cache does not learn what is in it.
             if self._cache is None or not self._policy.allows("cache_delete", caller):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.facts import OWN, Target
+from calotype.access.facts import OWN, Proposal, Target
 from calotype.access.policy import Policy
 from calotype.access.protections import Protections, completed
 from calotype.database import images as rows
@@ -28,12 +28,14 @@ from calotype.images.model import Filter, Image, Listing, keepable, now
 from calotype.images.patch import authorize_visibility
 from calotype.images.quota import Quotas
 from calotype.images.schema_properties import SchemaProperties
-from calotype.images.visibility import sees
+from calotype.images.visibility import owns, sees
 from calotype.settings import Image as Limits
 
 Check = Callable[[Image], None]
 Properties = dict[str, str | None]
 
+_OF_OTHERS = frozenset(("copy_image", "add_image_location"))
+"""Rules that may let a caller do something to an image of another project."""
 MAX_CONDITIONS = 32
 """Filters in one list: PostgreSQL's planning time grows with their third power, SQLite refuses some hundreds."""
 
@@ -138,11 +140,12 @@ class Library:
     def drafted(self, caller: Caller, wanted: Mapping[str, Any]) -> Image:
         """An image that the caller may create; raises NotAuthorized, Forbidden, LimitExceeded, Invalid."""
         image = _new(caller, wanted)
-        if not self._policy.allows("add_image", caller, image):
+        target = Proposal(image.owner, wanted.get("visibility", "private"))
+        if not self._policy.allows("add_image", caller, target):
             if image.owner != caller.project_id:
                 raise Forbidden(f"You are not permitted to create images owned by '{image.owner}'")
             raise NotAuthorized("add_image")
-        authorize_visibility(image.visibility, image, caller, self._policy)
+        authorize_visibility(image.visibility, target, caller, self._policy)
         for name in wanted:
             attributes.refuse_reserved(name)
         if self.protections is not None:
@@ -179,7 +182,11 @@ class Library:
         return self.shown(caller, changed)
 
     def guarded(self, caller: Caller, rule: str, mutate: rows.Change, first: Check | None = None) -> rows.Change:
-        """`mutate` behind the checks that every change makes."""
+        """`mutate` behind the checks that every change makes.
+
+        Whatever the operator's rules say, images are changed by their owners and by administrators alone, as in
+        Glance's database layer; what adds data only is the rules' to decide.
+        """
 
         def checked(image: Image) -> Image:
             if not self.visible(caller, image, rule):
@@ -189,6 +196,8 @@ class Library:
                 first(seen)
             self.authorize(rule, caller, image)
             changed = mutate(seen)
+            if rule not in _OF_OTHERS and not owns(caller, image):
+                raise Forbidden("You do not own this image")
             if not changed.properties.keys() <= seen.properties.keys():
                 attributes.check_property_quota(changed.properties, self._limits)
             return completed(image, seen, changed)

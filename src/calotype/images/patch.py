@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from calotype.access.caller import Caller
+from calotype.access.facts import Proposal
 from calotype.access.policy import Policy
 from calotype.access.protections import Protections
 from calotype.images import attributes
@@ -70,10 +71,10 @@ def _base(operation: Operation, state: Image, caller: Caller, policy: Policy, li
     setattr(state, name, value)
 
 
-def authorize_visibility(visibility: str, image: Image, caller: Caller, policy: Policy) -> None:
+def authorize_visibility(visibility: str, target: Image | Proposal, caller: Caller, policy: Policy) -> None:
     """Raise NotAuthorized unless `caller` may give the image this visibility."""
     rule = {"public": "publicize_image", "community": "communitize_image"}.get(visibility)
-    if rule is not None and not policy.allows(rule, caller, image):
+    if rule is not None and not policy.allows(rule, caller, target):
         raise NotAuthorized(rule)
 
 

@@ -10,7 +10,7 @@ from calotype.access.policy import Policy
 from calotype.database import members as rows
 from calotype.database.engine import Database
 from calotype.database.statements import Work
-from calotype.images.errors import Conflict, Forbidden, ImageNotFound, Invalid, LimitExceeded, NotAuthorized, NotFound
+from calotype.images.errors import Conflict, Forbidden, ImageNotFound, Invalid, LimitExceeded, NotFound
 from calotype.images.library import Library
 from calotype.images.model import MEMBER_STATUSES, Image, Membership, keepable, now
 from calotype.settings import Image as Limits
@@ -26,11 +26,13 @@ class Sharing:
         self._limits = limits
 
     async def members(self, caller: Caller, image_id: str) -> list[Membership]:
-        """All members for the owner and admins, the caller's own entry for a member."""
+        """All members for the owner and admins, the caller's own entry for a member; of those, what may be shown."""
         image = await self._library.show(caller, image_id)
         if image.visibility != "shared":
             raise Forbidden(f"Not allowed to list members for image {image_id}: Only shared images have members.")
         self._library.authorize("get_members", caller, image)
+        if not self._policy.allows("get_member", caller, image):
+            return []
         found = [rows.membership(row) for row in await self._database.all(rows.LIST, {"image_id": image_id})]
         return [each for each in found if self._may_read(caller, image, each)]
 
@@ -72,12 +74,10 @@ class Sharing:
         return added
 
     async def decide(self, caller: Caller, image_id: str, member_id: str, status: Any) -> Membership:
-        """Set the status of a share: the member itself and admins may. Invalid for a status that is none."""
+        """Set the status of a share: by default the member itself and admins may. Invalid for a status that is none."""
 
         def mutate(image: Image, old: Membership | None) -> Membership:
             found = self._existing(caller, image, member_id, old, "update")
-            if not caller.is_admin and (image.owner == caller.project_id or member_id != caller.project_id):
-                raise NotAuthorized("modify_member")
             self._library.authorize("modify_member", caller, image)
             if status not in MEMBER_STATUSES:
                 raise Invalid('Incorrect request: Status must be "pending", "accepted" or "rejected".')
@@ -86,7 +86,7 @@ class Sharing:
         return await self._write(rows.change, caller, image_id, member_id, mutate)
 
     async def remove(self, caller: Caller, image_id: str, member_id: str) -> None:
-        """Withdraw a share: the owner and admins may."""
+        """Withdraw a share: by default the owner and admins may."""
 
         def check(image: Image, old: Membership | None) -> Membership:
             found = self._existing(caller, image, member_id, old, "delete")
@@ -112,6 +112,7 @@ class Sharing:
             raise Forbidden(f"Not allowed to {verb} members for image {image.id}.")
         if found is None or not self._may_read(caller, image, found):
             raise NotFound(f"{member_id} not found in the member list of the image {image.id}.")
+        self._library.authorize("get_member", caller, image)
         return found
 
     def _may_read(self, caller: Caller, image: Image, member: Membership) -> bool:

@@ -150,7 +150,7 @@ class Transfer:
         Locations in the stores `prefer` are tried first, then the others by the weights of their stores. Where the
         `whole` is wanted, a copy in the cache is as good.
         """
-        image = await self._library.show(caller, image_id)
+        image = await self._library.show(caller, image_id, "download_image")
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         self._library.authorize("download_image", caller, image)
@@ -166,7 +166,7 @@ class Transfer:
             found = await self._cache.through(image, found)
         if found is None:
             # Either the image was deleted since it was read, which this tells, or its data was lost.
-            image = await self._library.show(caller, image_id)
+            image = await self._library.show(caller, image_id, "download_image")
             log.error("the data of image %s is missing", image_id)
         return image, found
 

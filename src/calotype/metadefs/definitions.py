@@ -114,14 +114,14 @@ class Definitions:
 
     async def parts(self, caller: Caller, name: str, kind: Kind) -> list[Part]:
         """All parts of a kind, oldest first. Two statements."""
-        found = await self._seen(caller, name, kind.nowhere)
+        found = await self._seen(caller, name, kind.nowhere, kind.index)
         self._authorize(kind.index, caller, found)
         inside = await self._database.all(rows.PARTS_OF_KIND, {"namespace_id": found.id, "kind": kind.id})
         return [rows.part(row) for row in inside]
 
     async def part(self, caller: Caller, name: str, kind: Kind, part_name: str, resource_type: str = "") -> Part:
         """One part. With a resource type its name is given with the prefix that properties have on that type."""
-        found = await self._seen(caller, name, kind.nowhere)
+        found = await self._seen(caller, name, kind.nowhere, kind.show)
         self._authorize(kind.show, caller, found)
         if resource_type:
             self._authorize(RESOURCE_TYPE.show, caller, found)
@@ -206,12 +206,12 @@ class Definitions:
                 return rows.part(row)
         raise NotFound(absent)
 
-    async def _seen(self, caller: Caller, name: str, absent: str) -> Namespace:
+    async def _seen(self, caller: Caller, name: str, absent: str, rule: str = "get_metadef_namespace") -> Namespace:
         if keepable(name):
             row = await self._database.one(rows.GET, {"name": name})
             if row is not None:
                 found = rows.namespace(row)
-                if self._policy.allows("get_metadef_namespace", caller, found):
+                if self._visible(caller, found, rule):
                     return found
         raise NotFound(absent.format(namespace=name))
 
@@ -227,9 +227,18 @@ class Definitions:
 
     def _must(self, caller: Caller, found: Namespace, rule: str, absent: str = NOT_THERE) -> None:
         """NotFound for what the caller may not see, NotAuthorized if the rule says no."""
-        if not self._policy.allows("get_metadef_namespace", caller, found):
+        if not self._visible(caller, found, rule):
             raise NotFound(absent.format(namespace=found.name))
         self._authorize(rule, caller, found)
+
+    def _visible(self, caller: Caller, found: Namespace, rule: str) -> bool:
+        """Whether it exists as far as the caller can tell: who may do what `rule` guards may know of it.
+
+        Private ones are their owners' and administrators', whatever the rules say, as in Glance's database layer.
+        """
+        allows = self._policy.allows
+        open_to = caller.is_admin or found.visibility == "public" or found.owner == caller.project_id
+        return open_to and (allows("get_metadef_namespace", caller, found) or allows(rule, caller, found))
 
     def _authorize(self, rule: str, caller: Caller, found: Namespace | Own = OWN) -> None:
         """NotAuthorized if the rule says no; NotFound for who could not see a namespace of their own project either."""
