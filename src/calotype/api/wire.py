@@ -257,13 +257,16 @@ def identity_url(settings: Settings, request: Request) -> str:
 
 
 async def authenticated(tokens: Tokens, request: Request) -> Caller | None:
-    """Who asks, with the roles of the service token that comes along; None if one of the tokens is not valid."""
+    """Who asks, with the roles of the service token that comes along; None if one of the tokens is not valid, or the
+    latter not one of a service."""
     caller = await tokens.caller(request.token)
     service = request.field(b"x-service-token")
     if caller is None or service is None:
         return caller
     helper = await tokens.caller(service.strip())
-    return None if helper is None else msgspec.structs.replace(caller, service_roles=helper.roles)
+    if helper is None or not helper.speaks_for_a_service:
+        return None
+    return msgspec.structs.replace(caller, service_roles=helper.roles)
 
 
 def challenge(url: str) -> tuple[bytes, bytes]:

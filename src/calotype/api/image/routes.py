@@ -195,7 +195,8 @@ class ImageApp:
         caller = await authenticated(self._api.tokens, request)
         if caller is None:
             raise Refused(401, headers=(challenge(identity_url(self._api.settings, request)),))
-        if caller.service_roles:
+        # As in Glance, a service stands in for a project beside a token for the system alone.
+        if caller.service_roles and caller.system:
             caller = msgspec.structs.replace(caller, service=True)
         request.caller = caller
 
