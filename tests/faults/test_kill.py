@@ -25,9 +25,12 @@ Start = Callable[..., Site]
 
 def uploading(site: Site, image: str, sent: int) -> Raw:
     """A connection on which an upload has sent so many bytes."""
-    client = Raw(site.port)
-    client.request(*site.upload_head(image, Content_Length=str(len(DATA))), DATA[:sent])
-    return client
+    return upload(site, Raw(site.port), image, sent)
+
+
+def upload(site: Site, client: Raw, image: str, sent: int) -> Raw:
+    """Begin an upload and send so many bytes of it."""
+    return client.request(*site.upload_head(image, Content_Length=str(len(DATA))), DATA[:sent])
 
 
 def kill_whole(site: Site) -> None:
@@ -59,12 +62,14 @@ def test_uploads_under_way_are_released_by_the_next_start(start: Start, database
 def test_a_worker_killed_alone_is_replaced_and_its_uploads_are_released(start: Start, database: str) -> None:
     site = start(database, options=("--workers", "3"))
     images = [site.image() for _ in range(12)]
-    clients = [uploading(site, image, 2**20) for image in images]
+    clients, victim = site.scattered(len(images))
+    for client, image in zip(clients, images, strict=True):
+        upload(site, client, image, 2**20)
     assert [site.status(image, "saving") for image in images] == ["saving"] * len(images)
-    victim, *others = site.workers()
+    others = set(site.workers()) - {victim}
     os.kill(victim, signal.SIGKILL)
     assert eventually(lambda: len(site.workers()) == 3 and not pid_exists(victim), 10)
-    assert set(others) < set(site.workers())
+    assert others < set(site.workers())
     outcomes = [_finish(client) for client in clients]
     for image, whole in zip(images, outcomes, strict=True):
         assert site.status(image, "active" if whole else "queued", 35) == ("active" if whole else "queued")

@@ -19,6 +19,7 @@ from tests.support.origin import DATA as SENT
 from tests.support.scene import Scene
 from tests.support.system import free_port
 from tests.support.unserved import CALLER, SHA512, Mirror, finished, new_image, pieces
+from tests.support.waiting import nothing_is_due
 
 WRONG = Hashes("sha512", "0" * 128)
 
@@ -169,10 +170,9 @@ def test_a_location_with_another_hash_does_not_survive_an_import(with_web: Scene
             await parts.imports.start(Asked(CALLER, "req", {"method": method}), image_id, Wanted(method, ["one"]))
             await parts.worker.open()
             async with asyncio.timeout(20):
-                while (image := await parts.library.show(CALLER, image_id)).properties.get(LOCK):  # noqa: ASYNC110 - rows announce nothing
-                    await asyncio.sleep(0.01)
+                await nothing_is_due(parts.database)
             await parts.worker.close()
-            return image
+            return await parts.library.show(CALLER, image_id)
 
     image = asyncio.run(imported())
     assert (image.status, [each.store for each in image.locations]) == ("active", ["one"])

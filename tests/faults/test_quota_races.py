@@ -160,7 +160,11 @@ def test_what_is_freed_goes_to_the_next(store: Site) -> None:
 
 def reserve(site: Site, image: str, size: int, what: str = "file") -> Raw:
     """A connection on which an upload has announced so many bytes and sent some of them."""
-    client = Raw(site.port)
+    return announce(site, Raw(site.port), image, size, what)
+
+
+def announce(site: Site, client: Raw, image: str, size: int, what: str = "file") -> Raw:
+    """Announce an upload of so many bytes and send some of them."""
     method, path, headers = site.upload_head(image, Content_Length=str(size))
     client.request(method, path.replace("/file", f"/{what}"), headers, DATA[:1000])
     assert site.status(image, "saving" if what == "file" else "uploading") != "queued"
@@ -193,10 +197,11 @@ def test_an_image_deleted_during_its_upload_leaves_nothing_that_is_not_counted(s
 def test_a_killed_worker_gives_its_room_back(database: str, servers: Any) -> None:
     with limited(servers, database, storage="1MB") as site:
         images = [site.image() for _ in range(8)]
-        clients = [reserve(site, image, MIB // 8) for image in images]
+        clients, victim = site.scattered(len(images))
+        for client, image in zip(clients, images, strict=True):
+            announce(site, client, image, MIB // 8)
         other = site.image()
         assert send(site, other, True).status_code == 413
-        victim = site.workers()[0]
         os.kill(victim, signal.SIGKILL)
         assert eventually(lambda: len(site.workers()) == 2 and victim not in site.workers(), 10)
         assert eventually(lambda: any(site.show(image)["status"] == "queued" for image in images), 35)

@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.support.raw import Raw
 from tests.support.server import Server
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -84,7 +86,31 @@ class Site:
     def workers(self) -> list[int]:
         """The process ids of the workers."""
         found = Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text().split()
-        return [int(each) for each in found if b"resource_tracker" not in Path(f"/proc/{each}/cmdline").read_bytes()]
+        return [int(each) for each in found if _works(each)]
+
+    def scattered(self, count: int) -> tuple[list[Raw], int]:
+        """So many connections that no worker has all of, and the worker that has the first."""
+        clients = [Raw(self.port) for _ in range(count)]
+        owners = [self._owner(client) for client in clients]
+        for _ in range(1000):
+            if len(set(owners)) > 1:
+                return clients, owners[0]
+            clients.pop().close()
+            owners.pop()
+            clients.append(Raw(self.port))
+            owners.append(self._owner(clients[-1]))
+        raise AssertionError("One worker takes all connections.")
+
+    def _owner(self, client: Raw) -> int:
+        """The worker that has accepted the connection."""
+        found: set[int] = set()
+
+        def seen() -> bool:
+            found.update(pid for pid in self.workers() if _has(pid, client))
+            return bool(found)
+
+        assert eventually(seen, 10), "Nobody accepts it."
+        return found.pop()
 
 
 def eventually(check: Callable[[], bool], seconds: float) -> bool:
@@ -100,3 +126,22 @@ def eventually(check: Callable[[], bool], seconds: float) -> bool:
 def pid_exists(pid: int) -> bool:
     """Whether there is such a process."""
     return os.path.exists(f"/proc/{pid}")
+
+
+def _works(pid: str) -> bool:
+    """Whether a child of the server is a living worker."""
+    with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return bool(line) and b"resource_tracker" not in line
+    return False
+
+
+def _has(pid: int, client: Raw) -> bool:
+    """Whether the process holds the server's end of the connection."""
+    near, far = (f"0100007F:{port:04X}" for port in (client.socket.getpeername()[1], client.socket.getsockname()[1]))
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    # A set, as a table that changes while it is read repeats rows.
+    ours = {f"socket:[{row[9]}]" for row in rows if row[1:3] == [near, far]}
+    with suppress(FileNotFoundError, ProcessLookupError):  # a file closed meanwhile
+        return any(os.readlink(each) in ours for each in Path(f"/proc/{pid}/fd").iterdir())
+    return False

@@ -38,6 +38,7 @@ CALLERS = {
     "reader": Caller(user_id="u2", project_id=DEMO, roles=frozenset(("reader",))),
     "alt": Caller(user_id="u3", project_id=ALT, roles=_MEMBER),
     "admin": Caller(user_id="u4", project_id=ADMIN, roles=_ADMIN),
+    "nova": Caller(user_id="u6", project_id=ADMIN, roles=frozenset(("service",))),
     "roleless": Caller(user_id="u5", project_id=DEMO, roles=frozenset(("strange",))),
     "unscoped": Caller(user_id="u1"),
     "system": Caller(user_id="u4", system=True, roles=_ADMIN),

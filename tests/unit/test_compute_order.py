@@ -99,6 +99,7 @@ def test_unauthorized(compute: Service) -> None:
 
 
 def test_where_a_token_may_stand(compute: Service) -> None:
-    assert compute("GET", "/v2.1/images", headers={"X-Service-Token": "demo"}).status_code == 200
+    assert compute("GET", "/v2.1/images", headers={"X-Service-Token": "nova"}).status_code == 200
+    assert compute("GET", "/v2.1/images", headers={"X-Service-Token": "demo"}).status_code == 401
     assert compute("GET", "/v2.1/images", headers={"X-Service-Token": "stranger"}).status_code == 401
     assert compute("GET", "/v2.1/images", None, {"X-Storage-Token": " demo "}).status_code == 200
