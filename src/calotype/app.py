@@ -172,8 +172,8 @@ def build(settings: Settings) -> ASGIApp:
     deprecated = DeprecatedCalls()
 
     authority = _authority(settings, tokens)
-    entrance = Entrance(settings, authority, keys, Rates(settings.rate))
-    compute = ComputeAPI(settings, entrance, parts.policy, parts.library, deprecated)
+    entrance = Entrance(settings, authority, parts.policy, keys, Rates(settings.rate))
+    compute = ComputeAPI(settings, entrance, parts.library, deprecated)
     image = ImageApp(ImageAPI(settings, entrance, parts))
     identity = _identity(settings, parts.database, entrance, tokens)
     health = Health()

@@ -13,6 +13,7 @@ from calotype.access.credentials import Credentials
 from calotype.access.implications import Implications
 from calotype.access.model import SYSTEM, UNSCOPED, Login, Scope
 from calotype.access.passwords import Passwords
+from calotype.access.policy import Policy
 from calotype.access.rates import Rates
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
@@ -62,7 +63,7 @@ class World:
         self.credentials = Credentials(self.database, self.passwords, self.tokens.forget)
         self.directory = Directory(self.accounts, self.assignments, self.implications, self.credentials)
         keys = AccessKeys(self.database, Vault(self.settings.access_key_file), self.tokens, CHEAP)
-        self.entrance = Entrance(self.settings, self.tokens, keys, Rates(self.settings.rate))
+        self.entrance = Entrance(self.settings, self.tokens, Policy(), keys, Rates(self.settings.rate))
         await self._people()
         transport = httpx.ASGITransport(IdentityAPI(self.settings, self.entrance, self.tokens, self.directory))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://cloud:5000")

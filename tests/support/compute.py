@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from sqlalchemy import create_engine
 
 from calotype.access.caller import Caller
 from calotype.access.policy import Policy
+from calotype.access.rates import Rates
 from calotype.api.compute.routes import ComputeAPI
-from calotype.api.wire import Request
+from calotype.api.entrance import Entrance
 from calotype.database.connect import connect
 from calotype.database.engine import Tally, tally
 from calotype.database.tables import metadata
@@ -59,17 +60,9 @@ class Tokens:
         return CALLERS.get(token or "")
 
 
-class Door:
-    """An entrance that knows tokens alone."""
-
-    def __init__(self) -> None:
-        self.authority = Tokens()
-
-    def caller(self, request: Request, helper: Caller | None = None) -> Awaitable[Caller | None]:
-        return self.authority.caller(request.token, helper)
-
-    def knock(self, request: Request) -> None:
-        """Anybody may."""
+def door(settings: Settings) -> Entrance:
+    """Where those come in whose tokens are their names."""
+    return Entrance(settings, Tokens(), Policy(), None, Rates(settings.rate))
 
 
 class Service:
@@ -84,7 +77,7 @@ class Service:
         intake = Intake(self.database, Shelf(settings, Fetcher(settings.uris)))
         self.library = Library(self.database, Policy(), intake, settings.image, Quotas(self.database, settings))
         self.deprecated = DeprecatedCalls()
-        self.api: Any = ComputeAPI(settings, Door(), Policy(), self.library, self.deprecated)
+        self.api: Any = ComputeAPI(settings, door(settings), self.library, self.deprecated)
         self.loop = asyncio.new_event_loop()
         self.run(self.database.open())
         self.counted = Tally()
@@ -101,7 +94,7 @@ class Service:
         tree = {name: compute.pop(name) for name in ("proxy_headers", "public_endpoint") if name in compute}
         changed = msgspec.structs.replace(self.settings.compute, **compute)
         settings = msgspec.structs.replace(self.settings, compute=changed, **tree)
-        self.api = ComputeAPI(settings, Door(), Policy(), self.library, self.deprecated)
+        self.api = ComputeAPI(settings, door(settings), self.library, self.deprecated)
 
     def image(self, who: str = "demo", **wanted: Any) -> Image:
         """Create an image; what cannot be wished for through the library is written to its row."""

@@ -13,7 +13,7 @@ from calotype.app import assemble
 from calotype.database import schema
 from calotype.settings import Section, Settings
 from tests.support.catalogue import Run
-from tests.support.compute import Door
+from tests.support.compute import door
 
 
 class ImageService:
@@ -28,8 +28,7 @@ class ImageService:
         self._parts = parts.living
         for part in self._parts:
             run(part.open())
-        door: Any = Door()
-        app: Any = ImageApp(ImageAPI(settings, door, parts))
+        app: Any = ImageApp(ImageAPI(settings, door(settings), parts))
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calotype.example:8776")
 
     def close(self) -> None:

@@ -163,7 +163,7 @@ async def test_a_token_in_use_is_validated_again_behind_the_scenes(
     clock.passed = REFRESH * TTL
     keystone.delay = 0.1
     assert [await tokens.caller("good") for _ in range(20)] == [first] * 20
-    assert await settled(lambda: tokens._lookups == {})
+    assert await settled(lambda: not tokens._lookups)
     assert keystone.count("validate") == 2
     changed = await tokens.caller("good")
     assert changed is not None
@@ -180,7 +180,7 @@ async def test_a_token_that_is_gone_when_it_is_validated_again_is_refused(
     del keystone.tokens["good"]
     clock.passed = REFRESH * TTL
     assert await tokens.caller("good")
-    assert await settled(lambda: tokens._lookups == {})
+    assert await settled(lambda: not tokens._lookups)
     assert await tokens.caller("good") is None
 
 

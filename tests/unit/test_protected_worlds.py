@@ -21,7 +21,7 @@ from calotype.settings import Image
 from calotype.telemetry.callers import DeprecatedCalls
 from tests.support.attacked import PATCH
 from tests.support.catalogue import Run, an_image
-from tests.support.compute import CALLERS, DEMO, Door
+from tests.support.compute import CALLERS, DEMO, door
 from tests.support.image import ImageService, image_service
 
 NAMES = "ab"
@@ -76,8 +76,7 @@ class World:
     """Both APIs over one image whose hidden properties are this world's own."""
 
     def __init__(self, service: ImageService, run: Run, whole: Mapping[str, str]) -> None:
-        door: Any = Door()
-        app: Any = ComputeAPI(service.settings, door, service.parts.policy, service.parts.library, DeprecatedCalls())
+        app: Any = ComputeAPI(service.settings, door(service.settings), service.parts.library, DeprecatedCalls())
         self._compute = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calotype.example:8776")
         self._image = service
         self._run = run

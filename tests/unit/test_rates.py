@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from calotype.access.errors import TooManyRequests
 from calotype.access.rates import REMEMBERED, Buckets, Rates
-from calotype.api.wire import Request, client_address
+from calotype.api.entrance import client_address
+from calotype.api.wire import Request
 from calotype.settings import Rate, SettingsError, load
 
 

@@ -10,11 +10,12 @@ import secrets
 import string
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from calotype.access import signing
 from calotype.access.caller import Caller
 from calotype.access.errors import Invalid, Unauthorized, missing
+from calotype.access.lookups import keep
 from calotype.access.model import UNSCOPED, Filter, Login, Query, Scope
 from calotype.access.signing import Claim, Message
 from calotype.access.tokens import Tokens
@@ -25,8 +26,6 @@ from calotype.database.engine import Database
 from calotype.images.model import keepable, now
 from calotype.settings import Identity
 
-Name = TypeVar("Name")
-Value = TypeVar("Value")
 CACHED = 10_000
 """How many access keys, and how many pairs of one and a project, a process keeps in mind."""
 DESCRIPTION_LENGTH = 255
@@ -180,7 +179,7 @@ class AccessKeys:
             return None
         owner = Owner(row[0], self._vault.read(access, row[1]))
         if generation == self._tokens.generation:
-            _keep(self._owners, access, owner)
+            keep(self._owners, access, owner, CACHED)
         return owner
 
     async def _only_project(self, user_id: str) -> str | None:
@@ -191,7 +190,7 @@ class AccessKeys:
         found = await self._database.all(*projects.listing(Query(_ENABLED, assigned_to=user_id, limit=2)))
         only: str | None = found[0][0] if len(found) == 1 else None
         if generation == self._tokens.generation:
-            _keep(self._only, user_id, only)
+            keep(self._only, user_id, only, CACHED)
         return only
 
     async def _as_token(self, access: str, user_id: str, project_id: str | None) -> Caller:
@@ -206,7 +205,7 @@ class AccessKeys:
             caller = await self._tokens.caller(self._issued.get(key))
             if caller is None:
                 token, _ = await self._tokens.issue(login, [scope])
-                _keep(self._issued, key, token)
+                keep(self._issued, key, token, CACHED)
                 caller = await self._tokens.caller(token)
         if caller is None:
             raise Unauthorized
@@ -219,12 +218,6 @@ class AccessKeys:
             self._owners.clear()
             self._only.clear()
         return self._generation
-
-
-def _keep(cache: dict[Name, Value], key: Name, value: Value) -> None:
-    while len(cache) >= CACHED:
-        del cache[next(iter(cache))]
-    cache[key] = value
 
 
 def _key(row: Sequence[Any]) -> AccessKey:

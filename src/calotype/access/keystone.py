@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 
@@ -21,6 +20,7 @@ from calotype.access.keystone_client import Away, KeystoneClient
 from calotype.access.keystone_tokens import Validated
 from calotype.access.keystone_watch import KeystoneWatch
 from calotype.access.limits import Unreachable
+from calotype.access.lookups import Lookups, keep
 from calotype.access.revocations import Facts, Revocations
 from calotype.access.shared_tokens import Shared, SharedTokens
 from calotype.images.errors import StorageUnavailable
@@ -84,7 +84,7 @@ class KeystoneTokens:
         self._secret = secrets.token_bytes(32)
         self._known: dict[bytes, Known] = {}
         self._unknown: dict[tuple[bytes, bool], float] = {}
-        self._lookups: dict[tuple[bytes, bool], asyncio.Task[Known | None]] = {}
+        self._lookups: Lookups[tuple[bytes, bool], Known | None] = Lookups()
         self._failed_at = -RETRY_SECONDS
         self._told_at = -TELL_SECONDS
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="keystone")
@@ -101,8 +101,7 @@ class KeystoneTokens:
     async def close(self) -> None:
         """Stop, without waiting for answers."""
         await self._watch.close()
-        for lookup in [*self._lookups.values()]:
-            lookup.cancel()
+        self._lookups.cancel()
         if self._shared is not None:
             self._shared.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -150,13 +149,9 @@ class KeystoneTokens:
 
     def _lookup(self, key: bytes, token: str, late: bool) -> "asyncio.Task[Known | None]":
         """The validation of a token, under way; `late` accepts an expired one."""
-        lookup = self._lookups.get((key, late))
-        if lookup is None:
-            if len(self._lookups) >= WAITING:
-                raise StorageUnavailable(AWAY)
-            lookup = self._lookups[key, late] = asyncio.create_task(self._ask(key, token, late))
-            lookup.add_done_callback(lambda done: self._settle((key, late), done))
-        return lookup
+        if len(self._lookups) >= WAITING and (key, late) not in self._lookups:
+            raise StorageUnavailable(AWAY)
+        return self._lookups.begun((key, late), lambda: self._ask(key, token, late))
 
     def _refresh(self, key: bytes, token: str, late: bool) -> None:
         """Validate a known token again, behind the back of whoever brought it, unless that failed a moment ago."""
@@ -176,7 +171,7 @@ class KeystoneTokens:
             raise StorageUnavailable(AWAY) from None
         if answer is None:
             self._known.pop(key, None)
-            _put(self._unknown, (key, late), self._monotonic() + UNKNOWN_SECONDS)
+            keep(self._unknown, (key, late), self._monotonic() + UNKNOWN_SECONDS, CACHED)
             return None
         if self._shared is not None and not late:
             sharing = asyncio.create_task(self._shared.put(token, answer, at, self._lifetime))
@@ -217,26 +212,12 @@ class KeystoneTokens:
     def _keep(self, key: bytes, answer: Validated, asked: float) -> Known:
         until, refresh_at = asked + self._lifetime, asked + REFRESH * self._lifetime
         known = Known(answer.caller, answer.facts, answer.issued_at, until, refresh_at)
-        _put(self._known, key, known)
+        keep(self._known, key, known, CACHED)
         return known
 
     def _failing(self) -> bool:
         return self._monotonic() - self._failed_at < RETRY_SECONDS
 
-    def _settle(self, key: tuple[bytes, bool], done: "asyncio.Task[Known | None]") -> None:
-        if self._lookups.get(key) is done:
-            del self._lookups[key]
-        if not done.cancelled():
-            done.exception()  # those who wait get it; when nobody does, it is no matter
-
     def _digest(self, token: str) -> bytes:
         """Under a key of this process: what is kept gives no token away, and nobody can choose where he is kept."""
         return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16, key=self._secret).digest()
-
-
-def _put(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Put in, as the newest; the oldest goes when there are too many."""
-    kept.pop(key, None)
-    if len(kept) >= CACHED:
-        del kept[next(iter(kept))]
-    kept[key] = value

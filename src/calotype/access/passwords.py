@@ -19,6 +19,7 @@ import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from calotype.access.errors import Invalid
+from calotype.access.lookups import keep
 from calotype.images.model import keepable
 from calotype.settings import Identity
 
@@ -88,10 +89,7 @@ class Passwords:
         return hmac.digest(self._key, b"".join(parts), "sha256")
 
     def _remember(self, key: bytes) -> None:
-        while len(self._recent) >= REMEMBERED:
-            del self._recent[next(iter(self._recent))]
-        self._recent.pop(key, None)
-        self._recent[key] = self._clock() + REMEMBERED_SECONDS
+        keep(self._recent, key, self._clock() + REMEMBERED_SECONDS, REMEMBERED)
 
     async def _run(self, work: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

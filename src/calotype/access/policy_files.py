@@ -43,7 +43,7 @@ class PolicyWatch:
     def __init__(self, files: Files, policy: Policy) -> None:
         self._files = files
         self._policy = policy
-        self._state = _state(files)
+        self._state: State | None = None  # the rules were read before: what changed since is not known
 
     async def open(self) -> None:
         """Begin to look."""

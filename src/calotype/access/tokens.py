@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
 from calotype.access.grants import as_caller, grant_of
+from calotype.access.lookups import Lookups, keep
 from calotype.access.model import Grant, Login, Scope
 from calotype.access.records import random_text
 from calotype.database import revision, roles
@@ -43,7 +44,7 @@ class Tokens:
         self._lifetime = int(settings.token_hours * 3600 * 1_000_000)
         self._clock = clock
         self._callers: dict[bytes, Caller] = {}
-        self._lookups: dict[bytes, asyncio.Task[Caller | None]] = {}
+        self._lookups: Lookups[bytes, Caller | None] = Lookups()
         self._generation = 0
         self._revision: int | None = None
         self._poll: asyncio.Task[None] | None = None
@@ -91,11 +92,7 @@ class Tokens:
         if caller is not None:
             return caller
         key = _digest(token)
-        lookup = self._lookups.get(key)
-        if lookup is None:
-            lookup = self._lookups[key] = asyncio.create_task(self._find(key))
-            lookup.add_done_callback(lambda done: self._settle(key, done))
-        return await asyncio.shield(lookup)
+        return await asyncio.shield(self._lookups.begun(key, lambda: self._find(key)))
 
     async def issue(self, login: Login, scopes: Sequence[Scope]) -> tuple[str, Grant]:
         """A new token for the first of the scopes in which the user may act; raises Unauthorized when there is none."""
@@ -145,7 +142,7 @@ class Tokens:
         """Believe no cached token any longer; look-ups under way are not cached either."""
         self._generation += 1
         self._callers.clear()
-        self._lookups.clear()
+        self._lookups.forget()
 
     def _row(self, token: str, login: Login, scope: Scope) -> dict[str, object]:
         moment = self._clock()
@@ -178,9 +175,7 @@ class Tokens:
         caller = as_caller(grant)
         # What was read before a change must not outlive it.
         if generation == self._generation:
-            while len(self._callers) >= CACHED:
-                del self._callers[next(iter(self._callers))]
-            self._callers[key] = caller
+            keep(self._callers, key, caller, CACHED)
         return caller
 
     async def _grant(self, key: bytes, window: int) -> Grant | None:
@@ -190,12 +185,6 @@ class Tokens:
         user_id, scope, scope_id = whole[:3]
         held = await self._database.all(roles.HELD, {"user_id": user_id, "scope": scope, "scope_id": scope_id})
         return grant_of(whole, held, self._clock() - window)
-
-    def _settle(self, key: bytes, done: "asyncio.Task[Caller | None]") -> None:
-        if self._lookups.get(key) is done:
-            del self._lookups[key]
-        if not done.cancelled():
-            done.exception()  # those who wait get it; when nobody does, it is no matter
 
     async def _look(self) -> None:
         row = await self._database.one(revision.GET, {})

@@ -3,15 +3,20 @@
 import hashlib
 import re
 from collections.abc import Awaitable
+from urllib.parse import quote
+
+import msgspec
 
 from calotype.access import signing
 from calotype.access.access_keys import AccessKeys
+from calotype.access.access_rules import permits
 from calotype.access.authority import Authority
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
+from calotype.access.policy import Policy
 from calotype.access.rates import Rates
 from calotype.access.signing import Message
-from calotype.api.wire import BodyTooLarge, Request, client_address, signed_place
+from calotype.api.wire import Request, forwarded
 from calotype.settings import Settings
 
 LARGEST = 12 * 1024 * 1024
@@ -24,8 +29,11 @@ _PROJECT = re.compile(r"/v[0-9.]+/([0-9a-f-]{1,64})/").match
 class Entrance:
     """Finds the caller of a request. Without `keys` no signature proves anything."""
 
-    def __init__(self, settings: Settings, authority: Authority, keys: AccessKeys | None, rates: Rates) -> None:
+    def __init__(
+        self, settings: Settings, authority: Authority, policy: Policy, keys: AccessKeys | None, rates: Rates
+    ) -> None:
         self.authority = authority
+        self._policy = policy
         self._keys = keys
         self._rates = rates
         self._counts = rates.any
@@ -42,6 +50,27 @@ class Entrance:
         if self._counts:
             return self._bearer(request, helper)
         return self.authority.caller(request.token, helper)
+
+    async def authenticated(self, request: Request, service: str) -> Caller | None:
+        """Who asks, with the roles of the service whose token comes along; None if one of the tokens is not valid, or
+        not for this request to a `service` of this type (spec: identity-and-huawei B.1).
+
+        Raises what `caller` raises.
+        """
+        helper = None
+        if sent := (request.field(b"x-service-token") or "").strip():
+            helper = await self.authority.service(sent)
+            if helper is None:
+                self.knock(request)
+                return None
+        caller = await self.caller(request, helper)
+        if caller is None or (helper is None and not permitted(caller, service, request)):
+            return None
+        if helper is not None:
+            # A service passes on what its users may not do themselves, and stands in for a project beside a token for
+            # the system alone, as in Glance.
+            caller = msgspec.structs.replace(caller, service=caller.system, service_roles=helper.roles)
+        return self._policy.judged(caller)
 
     def knock(self, request: Request) -> None:
         """Count an attempt to log in; raises TooManyRequests."""
@@ -99,21 +128,40 @@ async def _payload(request: Request) -> bytes:
     told = request.fields.get(b"x-sdk-content-sha256", b"").strip()
     if told == signing.UNSIGNED:
         return told
-    digest = hashlib.sha256()
-    pieces: list[bytes] = []
-    length = request.fields.get(b"content-length", b"")
-    received = int(length) if length.isdigit() and len(length) < 19 else 0
-    if received > LARGEST:
-        raise BodyTooLarge(LARGEST)
-    received = 0
-    async for piece in request.chunks():
-        received += len(piece)
-        if received > LARGEST:
-            raise BodyTooLarge(LARGEST)
-        digest.update(piece)
-        pieces.append(piece)
-    request.give_back(b"".join(pieces))
-    found = digest.hexdigest().encode()
-    if told not in (b"", found) and received:
+    body = await request.content(LARGEST)
+    request.give_back(body)
+    found = hashlib.sha256(body).hexdigest().encode()
+    # Of an empty body the SDK signs the hash, whatever it tells.
+    if body and told not in (b"", found):
         raise Unauthorized
     return found
+
+
+def permitted(caller: Caller, service: str, request: Request) -> bool:
+    """Whether the access rules of the caller's token, if it has some, allow this request to a service of this type."""
+    rules = caller.access_rules
+    return rules is None or permits(rules, service, request.method, request.prefix + request.path, request.path)
+
+
+def signed_place(request: Request, believe_proxy: bool) -> tuple[bytes, bytes | None]:
+    """Path and host of the URL that the client used, percent-encoded as they came: what it signed."""
+    raw = request.scope.get("raw_path") or quote(request.prefix + request.path, safe="/%").encode()
+    path, host = raw.partition(b"?")[0], request.field(b"host")
+    if believe_proxy:
+        _, host, prefix = forwarded(request, "", host)
+        path = prefix.encode("latin-1") + path
+    return path, None if host is None else host.encode("latin-1")
+
+
+def client_address(request: Request, believe_proxy: bool) -> str:
+    """Where a request comes from: behind a proxy that is believed, what that proxy itself saw; empty if unknown."""
+    if believe_proxy:
+        # A client may send such headers itself; the proxy adds to their end.
+        found = (request.field(b"x-forwarded-for") or "").rpartition(",")[2]
+        if not found.strip():
+            last = (request.field(b"forwarded") or "").rpartition(",")[2]
+            named = [pair.partition("=") for pair in last.split(";")]
+            found = next((value for name, _, value in named if name.strip().lower() == "for"), "")
+        if found.strip(' "'):
+            return found.strip(' "')
+    return (request.scope.get("client") or ("", 0))[0]

@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
-from urllib.parse import quote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 import webob.exc
@@ -20,10 +20,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from calotype.access.access_rules import permits
-from calotype.access.authority import Authority
-from calotype.access.caller import NOBODY, Caller
-from calotype.access.policy import Policy
+from calotype.access.caller import NOBODY
 from calotype.settings import Settings
 
 DRAIN_BYTES = 256 * 1024 * 1024
@@ -252,7 +249,7 @@ def base_url(request: Request, public_endpoint: str, believe_proxy: bool) -> str
         return public_endpoint.rstrip("/")
     scheme, host, prefix = request.scope["scheme"], request.field(b"host"), ""
     if believe_proxy:
-        scheme, host, prefix = _forwarded(request, scheme, host)
+        scheme, host, prefix = forwarded(request, scheme, host)
     if not host:
         server = request.scope.get("server") or ("localhost", None)
         host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
@@ -266,72 +263,16 @@ def identity_url(settings: Settings, request: Request) -> str:
     return settings.identity_url or base + ("/identity/v3" if request.prefix else "/v3")
 
 
-class Entrance(Protocol):
-    """Tells who asks; `api.entrance.Entrance` is the one."""
-
-    @property
-    def authority(self) -> Authority: ...
-
-    def caller(self, request: Request, helper: Caller | None = None) -> Awaitable[Caller | None]: ...
-    def knock(self, request: Request) -> None: ...
-
-
-async def authenticated(entrance: Entrance, policy: Policy, request: Request, service: str) -> Caller | None:
-    """Who asks, with the roles of the service whose token comes along; None if one of the tokens is not valid, or not
-    for this request to a `service` of this type (spec: identity-and-huawei B.1).
-
-    Raises what `api.entrance.Entrance.caller` raises.
-    """
-    helper = None
-    sent = request.field(b"x-service-token")
-    if sent is not None:
-        helper = await entrance.authority.service(sent.strip())
-        if helper is None:
-            return None
-    caller = await entrance.caller(request, helper)
-    if caller is None:
-        return None
-    rules = caller.access_rules
-    if helper is not None:
-        caller = msgspec.structs.replace(caller, service=caller.system, service_roles=helper.roles)
-    elif rules is not None and not permits(rules, service, request.method, request.prefix + request.path, request.path):
-        return None
-    return policy.judged(caller)
-
-
 def challenge(url: str) -> tuple[bytes, bytes]:
     """The header line of a 401: where to get a token."""
     return b"www-authenticate", f'Keystone uri="{url}"'.encode("latin-1", "replace")
 
 
-def signed_place(request: Request, believe_proxy: bool) -> tuple[bytes, bytes | None]:
-    """Path and host of the URL that the client used, percent-encoded as they came: what it signed."""
-    raw = request.scope.get("raw_path") or quote(request.prefix + request.path, safe="/%").encode()
-    path, host = raw.partition(b"?")[0], request.field(b"host")
-    if believe_proxy:
-        _, host, prefix = _forwarded(request, "", host)
-        path = prefix.encode("latin-1") + path
-    return path, None if host is None else host.encode("latin-1")
-
-
-def client_address(request: Request, believe_proxy: bool) -> str:
-    """Where a request comes from: behind a proxy that is believed, what that proxy itself saw; empty if unknown."""
-    if believe_proxy:
-        # A client may send such headers itself; the proxy adds to their end.
-        last = (request.field(b"forwarded") or "").rpartition(",")[2]
-        named = [pair.partition("=") for pair in last.split(";")]
-        found = next((value for name, _, value in named if name.strip().lower() == "for"), None)
-        if found is None:
-            found = (request.field(b"x-forwarded-for") or "").rpartition(",")[2]
-        if found.strip(' "'):
-            return found.strip(' "')
-    return (request.scope.get("client") or ("", 0))[0]
-
-
-def _forwarded(request: Request, scheme: str, host: str | None) -> tuple[str, str | None, str]:
-    forwarded = request.field(b"forwarded")
-    if forwarded is not None:
-        for pair in forwarded.partition(",")[0].split(";"):
+def forwarded(request: Request, scheme: str, host: str | None) -> tuple[str, str | None, str]:
+    """Scheme, host and path prefix by which the client reached the proxy, as the proxy says."""
+    told = request.field(b"forwarded")
+    if told is not None:
+        for pair in told.partition(",")[0].split(";"):
             name, _, value = pair.strip().partition("=")
             if name.lower() == "proto":
                 scheme = value.strip('"')

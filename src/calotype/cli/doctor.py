@@ -201,7 +201,7 @@ def _tls(settings: Settings) -> Iterator[Finding]:
 
 def _property_files(settings: Settings) -> Iterator[Finding]:
     looks: list[tuple[str, Callable[[], object]]] = [
-        (settings.policy.file, lambda: policy_files.load(settings.policy)),
+        (settings.policy.file or settings.policy.directory, lambda: policy_files.load(settings.policy)),
         (
             settings.image.property_protection_file,
             lambda: protections.load(settings.image, policy_files.load(settings.policy)),

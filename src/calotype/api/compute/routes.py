@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from calotype.access import errors as access
-from calotype.access.policy import Policy
 from calotype.api.compute import content, faults
 from calotype.api.compute.discovery import Discovery
 from calotype.api.compute.faults import Fault, RateLimited, RawFault, Refusal, Unauthorized
@@ -22,7 +21,8 @@ from calotype.api.compute.links import Linker
 from calotype.api.compute.metadata import Metadata
 from calotype.api.compute.microversions import Microversions
 from calotype.api.compute.request import ComputeRequest
-from calotype.api.wire import BodyTooLarge, Call, Entrance, Reply, Routes, authenticated, base_url, identity_url
+from calotype.api.entrance import Entrance
+from calotype.api.wire import BodyTooLarge, Call, Reply, Routes, base_url, identity_url
 from calotype.images.errors import ImageError, StorageUnavailable
 from calotype.images.library import Library
 from calotype.settings import Settings
@@ -62,12 +62,9 @@ def _calls(images: Images, metadata: Metadata) -> Routes:
 class ComputeAPI:
     """The ASGI application."""
 
-    def __init__(
-        self, settings: Settings, entrance: Entrance, policy: Policy, library: Library, deprecated: DeprecatedCalls
-    ) -> None:
+    def __init__(self, settings: Settings, entrance: Entrance, library: Library, deprecated: DeprecatedCalls) -> None:
         self._settings = settings
         self._entrance = entrance
-        self._policy = policy
         self._deprecated = deprecated
         self._routes = _calls(Images(library, settings.compute), Metadata(library, settings))
         self._linker = Linker(settings)
@@ -131,7 +128,7 @@ class ComputeAPI:
     async def _authenticate(self, request: ComputeRequest) -> None:
         """Set the caller; a service token that comes along must be valid as well (section 4)."""
         try:
-            caller = await authenticated(self._entrance, self._policy, request, "compute")
+            caller = await self._entrance.authenticated(request, "compute")
         except StorageUnavailable:
             raise RawFault(503, detail="The Keystone service is temporarily unavailable.") from None
         except access.Unauthorized as error:

@@ -8,7 +8,8 @@ from typing import Any
 
 from calotype.access.errors import AccessError, Unauthorized
 from calotype.access.model import Grant
-from calotype.api.wire import Request, client_address
+from calotype.api.entrance import client_address
+from calotype.api.wire import Request
 from calotype.settings import Settings
 
 LONGEST = 64

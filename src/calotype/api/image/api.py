@@ -2,12 +2,12 @@
 
 from typing import Any, Protocol
 
-from calotype.access.policy import Policy
+from calotype.api.entrance import Entrance
 from calotype.api.image.discovery import Versions
 from calotype.api.image.metadefs.schemas import documents as metadef_documents
 from calotype.api.image.schemas import ImageValidator, documents
 from calotype.api.image.views import ImageView
-from calotype.api.wire import Entrance, Request, base_url, decode
+from calotype.api.wire import Request, base_url, decode
 from calotype.images.cached import CachedImages
 from calotype.images.errors import Invalid
 from calotype.images.imports import Imports
@@ -24,8 +24,6 @@ from calotype.settings import Settings
 class Verbs(Protocol):
     """The parts of the domain that the handlers call."""
 
-    @property
-    def policy(self) -> Policy: ...
     @property
     def library(self) -> Library: ...
     @property
@@ -52,7 +50,6 @@ class ImageAPI:
     def __init__(self, settings: Settings, entrance: Entrance, verbs: Verbs) -> None:
         self.settings = settings
         self.entrance = entrance
-        self.policy = verbs.policy
         self.library = verbs.library
         self.sharing = verbs.sharing
         self.transfer = verbs.transfer

@@ -30,7 +30,6 @@ from calotype.api.wire import (
     Reply,
     Request,
     Routes,
-    authenticated,
     challenge,
     identity_url,
     json_reply,
@@ -195,7 +194,7 @@ class ImageApp:
 
     async def _authenticate(self, request: Request) -> None:
         try:
-            caller = await authenticated(self._api.entrance, self._api.policy, request, "image")
+            caller = await self._api.entrance.authenticated(request, "image")
         except access.Unauthorized as error:
             raise self._not_proven(request, error.text) from None
         except access.TooManyRequests as error:
