@@ -11,17 +11,18 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from calotype.access import policy_files, protections
+from calotype.access import protections
 from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
+from calotype.access.application_credentials import ApplicationCredentials
 from calotype.access.assignments import Assignments
 from calotype.access.authority import Authority
-from calotype.access.credentials import Credentials
 from calotype.access.implications import Implications
 from calotype.access.lockout import Lockout
 from calotype.access.passwords import Passwords
-from calotype.access.policy import Policy
-from calotype.access.policy_files import PolicyWatch
+from calotype.access.policy import files as policy_files
+from calotype.access.policy.files import PolicyWatch
+from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
@@ -191,7 +192,7 @@ def _authority(settings: Settings, tokens: Tokens) -> "LivingAuthority":
     if settings.identity.source == "builtin":
         return tokens
     # Here, since it takes 0.1 s to import and not everybody wants it.
-    from calotype.access.keystone import KeystoneTokens
+    from calotype.access.keystone.tokens import KeystoneTokens
 
     return KeystoneTokens(settings.keystone)
 
@@ -205,7 +206,7 @@ def _identity(settings: Settings, database: Database, entrance: Entrance, tokens
         Accounts(database, passwords, tokens.forget, Lockout(database, settings.identity)),
         Assignments(database, tokens.forget),
         Implications(database, tokens.forget),
-        Credentials(database, passwords, tokens.forget),
+        ApplicationCredentials(database, passwords, tokens.forget),
     )
     return IdentityAPI(settings, entrance, tokens, directory)
 

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from calotype.access import policy_files, protections
+from calotype.access import protections
+from calotype.access.policy import files as policy_files
 from calotype.images import schema_properties
 from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.database.engine import Database
 from calotype.metadefs.definitions import Definitions
 from calotype.metadefs.model import SORT_KEYS, Draft, Listing

@@ -8,12 +8,12 @@ import pytest_asyncio
 
 from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
+from calotype.access.application_credentials import ApplicationCredentials
 from calotype.access.assignments import Assignments
-from calotype.access.credentials import Credentials
 from calotype.access.implications import Implications
 from calotype.access.model import SYSTEM, UNSCOPED, Login, Scope
 from calotype.access.passwords import Passwords
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
@@ -60,7 +60,7 @@ class World:
         self.accounts = Accounts(self.database, self.passwords, self.tokens.forget)
         self.assignments = Assignments(self.database, self.tokens.forget)
         self.implications = Implications(self.database, self.tokens.forget)
-        self.credentials = Credentials(self.database, self.passwords, self.tokens.forget)
+        self.credentials = ApplicationCredentials(self.database, self.passwords, self.tokens.forget)
         self.directory = Directory(self.accounts, self.assignments, self.implications, self.credentials)
         keys = AccessKeys(self.database, Vault(self.settings.access_key_file), self.tokens, CHEAP)
         self.entrance = Entrance(self.settings, self.tokens, Policy(), keys, Rates(self.settings.rate))

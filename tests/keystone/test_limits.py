@@ -7,8 +7,8 @@ import httpx
 import msgspec
 import pytest
 
-from calotype.access.kept_limits import RETRY_SECONDS
-from calotype.access.keystone_limits import Source
+from calotype.access.keystone.kept_limits import RETRY_SECONDS
+from calotype.access.keystone.limits import Source
 from calotype.settings import SettingsError
 from tests.support.attacked import OCTETS, eventually
 from tests.support.keystone import RealKeystone

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from calotype.access.keystone_client import KeystoneClient
+from calotype.access.keystone.client import KeystoneClient
 from calotype.access.limits import Unreachable
 from calotype.settings import SettingsError
 from tests.support.attacked import eventually

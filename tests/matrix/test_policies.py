@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from calotype.access.policy_files import LOOK_SECONDS
+from calotype.access.policy.files import LOOK_SECONDS
 from tests.matrix.calls import OF_AN_IMAGE
 from tests.matrix.cloud import Cloud
 from tests.matrix.conftest import CONFIGURATION

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import create_engine
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
 from calotype.api.compute.routes import ComputeAPI
 from calotype.api.entrance import Entrance

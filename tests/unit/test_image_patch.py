@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.api.image import patch
 from calotype.api.image.schemas import ImageValidator
 from calotype.images import attributes

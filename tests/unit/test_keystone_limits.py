@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from calotype.access import kept_limits
-from calotype.access.kept_limits import KeystoneLimits
-from calotype.access.keystone_limits import Source
+from calotype.access.keystone import kept_limits
+from calotype.access.keystone.kept_limits import KeystoneLimits
+from calotype.access.keystone.limits import Source
 from calotype.access.limits import Unreachable
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone, Quota, Settings, SettingsError

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from calotype.access import keystone as module
 from calotype.access.access_rules import AccessRule
 from calotype.access.caller import Caller
-from calotype.access.keystone import REFRESH, RETRY_SECONDS, UNKNOWN_SECONDS, KeystoneTokens
-from calotype.access.keystone_account import Account
+from calotype.access.keystone import tokens as module
+from calotype.access.keystone.account import Account
+from calotype.access.keystone.tokens import REFRESH, RETRY_SECONDS, UNKNOWN_SECONDS, KeystoneTokens
 from calotype.access.moments import microseconds
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone

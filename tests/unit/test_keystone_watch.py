@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from calotype.access.keystone import UNWATCHED_SECONDS, KeystoneTokens
+from calotype.access.keystone.tokens import UNWATCHED_SECONDS, KeystoneTokens
 from calotype.access.moments import microseconds
 from tests.support.played_keystone import Clock, PlayedKeystone, moment, token
 

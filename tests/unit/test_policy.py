@@ -10,10 +10,10 @@ from oslo_config.cfg import ConfigOpts
 from oslo_policy.policy import Enforcer, Rules
 
 from calotype.access.caller import Caller
-from calotype.access.facts import OWN, Proposal, Target
-from calotype.access.policy import Policy
-from calotype.access.rulebook import BadRules, Rulebook
-from calotype.access.rules import DEFAULTS
+from calotype.access.policy.facts import OWN, Proposal, Target
+from calotype.access.policy.policy import Policy
+from calotype.access.policy.rulebook import BadRules, Rulebook
+from calotype.access.policy.rules import DEFAULTS
 from calotype.images.model import Image
 from calotype.metadefs.model import Namespace
 from tests.support.catalogue import an_image

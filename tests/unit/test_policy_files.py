@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from calotype.access import policy_files
 from calotype.access.caller import Caller
-from calotype.access.policy_files import PolicyWatch
-from calotype.access.rules import DEFAULTS
+from calotype.access.policy import files as policy_files
+from calotype.access.policy.files import PolicyWatch
+from calotype.access.policy.rules import DEFAULTS
 from calotype.cli import main
 from calotype.settings import Policy, SettingsError
 from tests.support.catalogue import an_image

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.access.protections import RIGHTS, Protections, completed, load
 from calotype.settings import Image, SettingsError
 from tests.support.attacked import PATCH

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calotype.access.keystone_tokens import validated
+from calotype.access.keystone.revocations import Revocations, event
+from calotype.access.keystone.validated import validated
 from calotype.access.moments import microseconds
-from calotype.access.revocations import Revocations, event
 from tests.support.played_keystone import moment, token
 
 NAMES = ("audit_id", "audit_chain_id", "user_id", "project_id", "domain_id", "domain_scope_id", "role_id",
@@ -89,14 +89,14 @@ IN_DOMAIN = {"project": None, "domain": {"id": "acme", "name": "Acme"}}
 def test_events_on_the_tokens_of_keystone(fields: dict[str, str], more: dict[str, Any], hit: bool) -> None:
     found = validated(_body(token(**more)))
     listed = fields | {"issued_before": moment(5), "revoked_at": moment(5)}
-    assert Revocations([event(listed)]).hit(found.facts, found.issued_at) is hit
+    assert Revocations([event(listed)]).hit(found.attributes, found.issued_at) is hit
 
 
 @pytest.mark.parametrize(("seconds", "hit"), [(-0.000001, False), (0, True), (1, True)])
 def test_only_what_was_issued_by_then_is_hit(seconds: float, hit: bool) -> None:
     found = validated(_body(token()))
     listed = {"user_id": "user-demo", "issued_before": moment(seconds), "revoked_at": moment(5)}
-    assert Revocations([event(listed)]).hit(found.facts, found.issued_at) is hit
+    assert Revocations([event(listed)]).hit(found.attributes, found.issued_at) is hit
 
 
 def _body(document: dict[str, Any]) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from calotype.access import shared_tokens
 from calotype.access.access_rules import AccessRule
-from calotype.access.keystone import REFRESH, KeystoneTokens
+from calotype.access.keystone import shared_tokens
+from calotype.access.keystone.tokens import REFRESH, KeystoneTokens
 from calotype.access.moments import microseconds
 from tests.support.memcached import Memcached
 from tests.support.played_keystone import Clock, PlayedKeystone, moment, token

@@ -11,7 +11,7 @@ from calotype.access.lockout import Lockout, nobody
 from calotype.access.model import Domain, Login, Project, Role, User
 from calotype.access.passwords import Passwords, refuse_unfit
 from calotype.access.records import Thing, amending, made, name_of, new_id, options_of, refuse_immutable, row_of, taken
-from calotype.database import domains, failures, projects, roles, users
+from calotype.database import domains, login_failures, projects, roles, users
 from calotype.database.engine import Database
 from calotype.database.filters import Query
 from calotype.database.statements import Statement
@@ -238,7 +238,7 @@ class Accounts:
             columns |= await self._secret(changes["password"])
         user = await self._change(User, users.change, user_id, columns)
         if "password" in changes or changes.get("enabled"):
-            await self._database.write(failures.forget, user_id)
+            await self._database.write(login_failures.forget, user_id)
         return user
 
     async def change_role(self, role_id: str, changes: Mapping[str, Any]) -> Role:

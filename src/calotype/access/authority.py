@@ -1,4 +1,4 @@
-"""Who says what a token grants: the built-in identity (`tokens.py`), or a Keystone (`keystone.py`)."""
+"""Who says what a token grants: the built-in identity (`tokens.py`), or a Keystone (`keystone/tokens.py`)."""
 
 from typing import Protocol
 

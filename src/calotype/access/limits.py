@@ -1,7 +1,7 @@
 """Unified limits: what a Keystone lets each project have (spec: image-v2 5).
 
-A limit is a project's own, else the registered default of the image service. `keystone_limits.py` reads them,
-`kept_limits.py` keeps them for a while.
+A limit is a project's own, else the registered default of the image service. `keystone/limits.py` reads them,
+`keystone/kept_limits.py` keeps them for a while.
 """
 
 from collections.abc import Mapping

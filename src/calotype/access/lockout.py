@@ -7,7 +7,7 @@ names that nobody has are counted in a few rows that they share.
 import hashlib
 from collections.abc import Callable
 
-from calotype.database import failures
+from calotype.database import login_failures
 from calotype.database.engine import Database
 from calotype.images.model import now
 from calotype.settings import Identity
@@ -33,13 +33,13 @@ class Lockout:
         if not self._most:
             return good
         since = self._clock() - self._duration
-        row = await self._database.one(failures.GET, {"user_id": user_id})
+        row = await self._database.one(login_failures.GET, {"user_id": user_id})
         locked = row is not None and row[0] >= self._most and row[1] >= since and not exempt
         if locked or not good:
-            await self._database.write(failures.count, user_id, self._clock(), since, self._most)
+            await self._database.write(login_failures.count, user_id, self._clock(), since, self._most)
             return False
         if row is not None:
-            await self._database.write(failures.forget, user_id)
+            await self._database.write(login_failures.forget, user_id)
         return True
 
 

@@ -60,7 +60,7 @@ class Role(msgspec.Struct, frozen=True):
     extra: dict[str, Any] = {}
 
 
-class Credential(msgspec.Struct, frozen=True):
+class ApplicationCredential(msgspec.Struct, frozen=True):
     """An application credential; the fields are the columns of `database.tables.application_credentials`, without the
     secret one.
 

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.images.errors import Forbidden
 from calotype.images.model import Image
 from calotype.settings import Image as Limits

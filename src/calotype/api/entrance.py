@@ -13,7 +13,7 @@ from calotype.access.access_rules import permits
 from calotype.access.authority import Authority
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
 from calotype.access.signing import Message
 from calotype.api.wire import Request, forwarded

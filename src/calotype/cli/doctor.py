@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from calotype.access import policy_files, protections
+from calotype.access import protections
 from calotype.access.access_keys import AccessKeys
+from calotype.access.policy import files as policy_files
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
 from calotype.cli import clouds
@@ -227,7 +228,7 @@ def _plugins(settings: Settings) -> Iterator[Finding]:
 def _limits(settings: Settings) -> Iterator[Finding]:
     if not settings.quota.keystone_limits:
         return
-    from calotype.access.keystone_limits import Source
+    from calotype.access.keystone.limits import Source
     from calotype.access.limits import Unreachable
 
     try:
@@ -241,7 +242,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
 def _keystone(settings: Settings) -> Iterator[Finding]:
     if settings.identity.source != "keystone":
         return
-    from calotype.access.keystone_client import KeystoneClient
+    from calotype.access.keystone.client import KeystoneClient
     from calotype.access.limits import Unreachable
 
     url = settings.keystone.url

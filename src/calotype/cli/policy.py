@@ -2,8 +2,8 @@
 
 import click
 
-from calotype.access import policy_files
-from calotype.access.rules import DEFAULTS, RULES
+from calotype.access.policy import files as policy_files
+from calotype.access.policy.rules import DEFAULTS, RULES
 from calotype.cli.common import with_settings
 from calotype.cli.output import FORMAT, printed
 from calotype.settings import Settings

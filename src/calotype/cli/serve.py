@@ -41,7 +41,7 @@ def _check_limits(settings: Settings) -> None:
     """Refuse a Keystone that will not do; one that is away may come back."""
     if not settings.quota.keystone_limits:
         return
-    from calotype.access.keystone_limits import Source
+    from calotype.access.keystone.limits import Source
     from calotype.access.limits import Unreachable
 
     try:
@@ -54,7 +54,7 @@ def _check_keystone(settings: Settings) -> None:
     """The same for the Keystone whose tokens count; what its account may not do is told."""
     if settings.identity.source != "keystone":
         return
-    from calotype.access.keystone_client import KeystoneClient
+    from calotype.access.keystone.client import KeystoneClient
     from calotype.access.limits import Unreachable
 
     try:

@@ -6,8 +6,8 @@ from sqlalchemy import bindparam, delete, update
 
 from calotype.database.accounts import Amend, Taken, found, kept, locked
 from calotype.database.accounts import change as change_row
-from calotype.database.failures import forget
 from calotype.database.filters import Query, listed, shown
+from calotype.database.login_failures import forget
 from calotype.database.revision import bump
 from calotype.database.statements import Statement, Work, inserted
 from calotype.database.tables import domains, users

@@ -4,7 +4,7 @@ import asyncio
 from typing import NoReturn
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.images.cache import Cache, name_of
 from calotype.images.errors import Conflict, ImageNotFound, Invalid, NotFound
 from calotype.images.library import Library

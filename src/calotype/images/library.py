@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.facts import OWN, Proposal, Target
-from calotype.access.policy import Policy
+from calotype.access.policy.facts import OWN, Proposal, Target
+from calotype.access.policy.policy import Policy
 from calotype.access.protections import Protections, completed
 from calotype.database import images as rows
 from calotype.database import listing as lists

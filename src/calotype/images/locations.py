@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.database import imports
 from calotype.database import locations as work
 from calotype.images.attributes import check_location_quota

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.facts import Proposal
-from calotype.access.policy import Policy
+from calotype.access.policy.facts import Proposal
+from calotype.access.policy.policy import Policy
 from calotype.access.protections import Protections
 from calotype.images import attributes
 from calotype.images.errors import Conflict, Forbidden, NotAuthorized

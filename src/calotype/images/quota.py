@@ -7,7 +7,7 @@ state of the image says what it takes, the rows of the project's other images sa
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from calotype.access.kept_limits import KeystoneLimits
+from calotype.access.keystone.kept_limits import KeystoneLimits
 from calotype.access.limits import RESOURCES
 from calotype.database import quotas as rows
 from calotype.database.engine import Database

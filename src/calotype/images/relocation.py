@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.images import attributes
 from calotype.images.errors import Conflict, Forbidden, Invalid, NotAuthorized
 from calotype.images.hashes import hexadecimal

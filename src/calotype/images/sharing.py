@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.policy import Policy
+from calotype.access.policy.policy import Policy
 from calotype.database import members as rows
 from calotype.database.engine import Database
 from calotype.database.statements import Work

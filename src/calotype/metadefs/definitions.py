@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.facts import OWN, Own
-from calotype.access.policy import Policy
+from calotype.access.policy.facts import OWN, Own
+from calotype.access.policy.policy import Policy
 from calotype.database import metadef_listing as lists
 from calotype.database import metadefs as rows
 from calotype.database.engine import Database

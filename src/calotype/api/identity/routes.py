@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 from starlette.types import Receive, Scope, Send
 
 from calotype.access.accounts import Accounts
+from calotype.access.application_credentials import ApplicationCredentials
 from calotype.access.assignments import Assignments
-from calotype.access.credentials import Credentials
 from calotype.access.errors import Unauthorized
 from calotype.access.implications import Implications
 from calotype.access.tokens import Tokens
 from calotype.api.entrance import Entrance, permitted
 from calotype.api.identity import faults
+from calotype.api.identity.application_credentials import ApplicationCredentialCalls
 from calotype.api.identity.assignments import AssignmentCalls
-from calotype.api.identity.credentials import CredentialCalls
 from calotype.api.identity.discovery import Discovery
 from calotype.api.identity.domains import DomainCalls
 from calotype.api.identity.implications import ImplicationCalls
@@ -36,7 +36,7 @@ class Directory(NamedTuple):
     accounts: Accounts
     assignments: Assignments
     implications: Implications
-    credentials: Credentials
+    credentials: ApplicationCredentials
 
 
 class IdentityAPI:
@@ -116,7 +116,7 @@ def _calls(settings: Settings, tokens: Tokens, directory: Directory) -> Routes:
             Call("GET", "/v3/users/{user_id}/projects", project.of_user),
             Call("POST", "/v3/users/{user_id}/password", user.change_password, _LOG_IN),
             Call("DELETE", "/v3/users/{user_id}/tokens", token.revoke_user),
-            *_credentials(CredentialCalls(accounts, credentials)),
+            *_credentials(ApplicationCredentialCalls(accounts, credentials)),
             *_noun("domain", domain),
             *_noun("role", RoleCalls(accounts)),
             *_implications(ImplicationCalls(accounts, implications)),
@@ -147,7 +147,7 @@ def _assignments(calls: AssignmentCalls) -> tuple[Call, ...]:
     return (*items, *lists, Call("GET", "/v3/role_assignments", calls.index))
 
 
-def _credentials(calls: CredentialCalls) -> tuple[Call, ...]:
+def _credentials(calls: ApplicationCredentialCalls) -> tuple[Call, ...]:
     credentials, rules = "/v3/users/{user_id}/application_credentials", "/v3/users/{user_id}/access_rules"
     return (
         Call("GET", credentials, calls.index),

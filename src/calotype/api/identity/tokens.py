@@ -6,8 +6,8 @@ import msgspec
 
 from calotype.access.accounts import Accounts
 from calotype.access.administration import Target, enforce
+from calotype.access.application_credentials import ApplicationCredentials
 from calotype.access.caller import Caller
-from calotype.access.credentials import Credentials
 from calotype.access.errors import Forbidden, NotFound, Unauthorized, missing
 from calotype.access.model import SYSTEM, UNSCOPED, Grant, Login, Scope
 from calotype.access.tokens import Tokens
@@ -31,7 +31,9 @@ _TRUE = ("1", "t", "true", "on", "y", "yes")
 class TokenCalls:
     """Answers the calls."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, accounts: Accounts, credentials: Credentials) -> None:
+    def __init__(
+        self, settings: Settings, tokens: Tokens, accounts: Accounts, credentials: ApplicationCredentials
+    ) -> None:
         self._settings = settings
         self._tokens = tokens
         self._accounts = accounts

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from calotype.access.model import AccessRule, Assignment, Credential, Domain, Grant, Named, Project, Role, User
+from calotype.access.model import (
+    AccessRule,
+    ApplicationCredential,
+    Assignment,
+    Domain,
+    Grant,
+    Named,
+    Project,
+    Role,
+    User,
+)
 from calotype.api.identity.catalog import Service
 
 _OF_PROJECT: dict[str, Any] = {"tags": [], "options": {}}
@@ -117,7 +127,9 @@ def role(each: Role, url: str) -> dict[str, Any]:
     return {**_role(each), "links": {"self": f"{url}/roles/{each.id}"}}
 
 
-def credential(each: Credential, roles: Mapping[str, Role], url: str, secret: str | None = None) -> dict[str, Any]:
+def credential(
+    each: ApplicationCredential, roles: Mapping[str, Role], url: str, secret: str | None = None
+) -> dict[str, Any]:
     """An application credential, with the roles out of `roles` (by id) that are still there; `secret` right after it
     was made."""
     body: dict[str, Any] = {

@@ -3,9 +3,9 @@
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.decisions import Decisions
-from calotype.access.facts import Target
-from calotype.access.rulebook import Rulebook
+from calotype.access.policy.decisions import Decisions
+from calotype.access.policy.facts import Target
+from calotype.access.policy.rulebook import Rulebook
 
 
 class Policy:

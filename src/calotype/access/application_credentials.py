@@ -11,10 +11,11 @@ from calotype.access.caller import Caller
 from calotype.access.errors import Conflict, Forbidden, Invalid, NotFound, Refused, Unauthorized, missing
 from calotype.access.grants import rules_of
 from calotype.access.implications import Implications, following
-from calotype.access.model import AccessRule, Credential, Filter, Login, Query, Role, Scope
+from calotype.access.model import AccessRule, ApplicationCredential, Filter, Login, Query, Role, Scope
 from calotype.access.passwords import Passwords, refuse_unfit
 from calotype.access.records import made, new_id, random_text
-from calotype.database import credentials, roles
+from calotype.database import application_credentials as rows
+from calotype.database import roles as role_rows
 from calotype.database.engine import Database
 from calotype.database.statements import Statement
 from calotype.images.model import now
@@ -28,7 +29,7 @@ _PAST = (
 )
 
 
-class Credentials:
+class ApplicationCredentials:
     """The application credentials of users. `changed` is called after a change that tokens must heed."""
 
     def __init__(self, database: Database, passwords: Passwords, changed: Callable[[], None] = lambda: None) -> None:
@@ -36,13 +37,13 @@ class Credentials:
         self._passwords = passwords
         self._changed = changed
 
-    async def listed(self, query: Query) -> list[Credential]:
+    async def listed(self, query: Query) -> list[ApplicationCredential]:
         """The credentials that a query asks for."""
-        return [_credential(row) for row in await self._database.all(*credentials.listing(query))]
+        return [_credential(row) for row in await self._database.all(*rows.listing(query))]
 
-    async def of_user(self, user_id: str, credential_id: str) -> Credential:
+    async def of_user(self, user_id: str, credential_id: str) -> ApplicationCredential:
         """A user's credential by its id; raises NotFound."""
-        row = await self._database.one(credentials.GET, {"id": credential_id, "user_id": user_id})
+        row = await self._database.one(rows.GET, {"id": credential_id, "user_id": user_id})
         if row is None:
             raise missing("Application Credential", credential_id)
         return _credential(row)
@@ -58,7 +59,7 @@ class Credentials:
         access_rules: Sequence[Mapping[str, str]] = (),
         unrestricted: bool | None = None,
         expires_at: int | None = None,
-    ) -> tuple[Credential, str]:
+    ) -> tuple[ApplicationCredential, str]:
         """A new credential of the caller on his project, and its secret, which is not kept; raises Forbidden, Invalid,
         NotFound and Conflict.
 
@@ -72,7 +73,7 @@ class Credentials:
             raise Invalid(_PAST)
         chosen = await self._roles(caller, roles)
         told = secret or random_text(SECRET_BYTES)
-        new = Credential(
+        new = ApplicationCredential(
             id=new_id(),
             user_id=caller.user_id,
             project_id=caller.project_id,
@@ -88,20 +89,20 @@ class Credentials:
             "secret_hash": await self._hash(secret) if secret else _hash_of_random(told),
         }
         wanted = [{**rule, "id": new_id()} if "path" in rule else dict(rule) for rule in access_rules]
-        found = await self._database.write(credentials.create, row, wanted, _json, lambda: _taken(name), missing)
+        found = await self._database.write(rows.create, row, wanted, _json, lambda: _taken(name), missing)
         rules = tuple(AccessRule(**rule) for rule in found) or None
         return msgspec.structs.replace(new, access_rules=rules), told
 
     async def delete(self, caller: Caller, user_id: str, credential_id: str) -> None:
         """Delete a user's credential, which ends its tokens; raises Forbidden and NotFound."""
         refuse_restricted(caller)
-        if not await self._database.write(credentials.remove, credential_id, user_id):
+        if not await self._database.write(rows.remove, credential_id, user_id):
             raise missing("Application Credential", credential_id)
         self._changed()
 
     async def rules(self, query: Query) -> list[AccessRule]:
         """The access rules that a query asks for."""
-        return [AccessRule(*row) for row in await self._database.all(*credentials.rules(query))]
+        return [AccessRule(*row) for row in await self._database.all(*rows.rules(query))]
 
     async def rule(self, user_id: str, rule_id: str) -> AccessRule:
         """A user's access rule by its id; raises NotFound."""
@@ -117,7 +118,7 @@ class Credentials:
             if any(rule.id == rule_id for text in texts for rule in rules_of(text) or ()):
                 raise Refused("May not delete access rule in use")
 
-        if not await self._database.write(credentials.remove_rule, rule_id, user_id, allow):
+        if not await self._database.write(rows.remove_rule, rule_id, user_id, allow):
             raise missing("Access Rule", rule_id)
 
     async def authenticate(
@@ -156,7 +157,7 @@ class Credentials:
             not_after=credential.expires_at,
         )
 
-    async def _matches(self, credential: Credential, stored: str, secret: str, slow: bool) -> bool:
+    async def _matches(self, credential: ApplicationCredential, stored: str, secret: str, slow: bool) -> bool:
         if not stored.startswith(_RANDOM):
             return await self._passwords.matches(credential.id, stored, secret)
         good = hmac.compare_digest(stored, _hash_of_random(secret))
@@ -171,7 +172,7 @@ class Credentials:
     async def _roles(self, caller: Caller, asked: Sequence[Mapping[str, str]]) -> list[str]:
         """The ids of the roles asked for and of those that follow, in the order of the ids; those of the caller if none
         are. No role is passed on that the caller's token does not have."""
-        known = [made(Role, row) for row in await self._database.all(*roles.listing(Query()))]
+        known = [made(Role, row) for row in await self._database.all(*role_rows.listing(Query()))]
         held = {role.id for role in known if role.name.lower() in caller.roles}
         if not asked:
             return sorted(held)
@@ -203,12 +204,12 @@ def _asked(
     domain_name: str | None,
 ) -> tuple[Statement, dict[str, Any]]:
     if credential_id is not None:
-        return credentials.LOGIN_BY_ID, {"id": credential_id}
+        return rows.LOGIN_BY_ID, {"id": credential_id}
     if user_name is None:
-        return credentials.LOGIN_BY_NAME, {"name": name, "user_id": user_id}
+        return rows.LOGIN_BY_NAME, {"name": name, "user_id": user_id}
     if domain_id is not None:
-        return credentials.LOGIN_BY_NAMES, {"name": name, "user_name": user_name, "domain_id": domain_id}
-    return credentials.LOGIN_BY_DOMAIN_NAME, {"name": name, "user_name": user_name, "domain_name": domain_name}
+        return rows.LOGIN_BY_NAMES, {"name": name, "user_name": user_name, "domain_id": domain_id}
+    return rows.LOGIN_BY_DOMAIN_NAME, {"name": name, "user_name": user_name, "domain_name": domain_name}
 
 
 def _json(value: Any) -> str:
@@ -220,10 +221,10 @@ def _hash_of_random(secret: str) -> str:
     return _RANDOM + hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _credential(row: Sequence[Any]) -> Credential:
+def _credential(row: Sequence[Any]) -> ApplicationCredential:
     values = dict(zip(_COLUMNS, row, strict=True))
     unrestricted = values["unrestricted"]
-    return Credential(
+    return ApplicationCredential(
         **values
         | {
             "roles": tuple(msgspec.json.decode(values["roles"])),
@@ -233,7 +234,7 @@ def _credential(row: Sequence[Any]) -> Credential:
     )
 
 
-_COLUMNS = Credential.__struct_fields__
+_COLUMNS = ApplicationCredential.__struct_fields__
 
 
 def _taken(name: str) -> Conflict:

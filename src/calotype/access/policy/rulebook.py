@@ -10,7 +10,7 @@ from oslo_config.cfg import ConfigOpts
 from oslo_policy import _checks as checks
 from oslo_policy.policy import Enforcer, Rules
 
-from calotype.access.rules import DEFAULTS
+from calotype.access.policy.rules import DEFAULTS
 
 _ELSE = "default"
 """The rule that stands in for those that are named and not there."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from calotype.access.moments import microseconds
 
-Facts = Mapping[str, tuple[str, ...]]
+Attributes = Mapping[str, tuple[str, ...]]
 """What is known of a token, under the names that events have for it; each name may have several values."""
 
 # In the order in which they tell tokens apart best: an event is looked up by the first that it has.
@@ -28,17 +28,17 @@ _TIMES = ("issued_before", "revoked_at")
 
 
 class Event(NamedTuple):
-    """One revocation: of the tokens of which all facts in it are true, and which were not issued after `before`."""
+    """One revocation: of tokens of which all attributes in it are true, and which were not issued after `before`."""
 
-    facts: tuple[tuple[str, str], ...]
+    attributes: tuple[tuple[str, str], ...]
     before: int
 
-    def hits(self, facts: Facts, issued_at: int) -> bool:
+    def hits(self, attributes: Attributes, issued_at: int) -> bool:
         """Whether a token is revoked. What an event says beside the known names cannot be compared and is not asked
         for: who is hit wrongly is only validated again."""
         if issued_at > self.before:
             return False
-        return all(value in facts.get(name, ()) for name, value in self.facts if name in _KNOWN)
+        return all(value in attributes.get(name, ()) for name, value in self.attributes if name in _KNOWN)
 
 
 class Revocations:
@@ -48,7 +48,7 @@ class Revocations:
         self._by: dict[tuple[str, str], list[Event]] = {}
         self._of_all: list[Event] = []
         for event in events:
-            said = dict(event.facts)
+            said = dict(event.attributes)
             name = next((each for each in _NAMES if each in said), None)
             at = self._of_all if name is None else self._by.setdefault((name, said[name]), [])
             at.append(event)
@@ -57,14 +57,14 @@ class Revocations:
     def __bool__(self) -> bool:
         return bool(self._by or self._of_all)
 
-    def hit(self, facts: Facts, issued_at: int) -> bool:
+    def hit(self, attributes: Attributes, issued_at: int) -> bool:
         """Whether one of the events hits a token."""
-        if any(event.hits(facts, issued_at) for event in self._of_all):
+        if any(event.hits(attributes, issued_at) for event in self._of_all):
             return True
         return any(
-            event.hits(facts, issued_at)
+            event.hits(attributes, issued_at)
             for name in self._names
-            for value in facts.get(name, ())
+            for value in attributes.get(name, ())
             for event in self._by.get((name, value), ())
         )
 
@@ -72,8 +72,10 @@ class Revocations:
 def event(document: Mapping[str, object]) -> Event:
     """An event as Keystone lists it; raises ValueError, KeyError."""
     before = document.get("issued_before") or document["revoked_at"]
-    facts = sorted((name, value) for name, value in document.items() if isinstance(value, str) and name not in _TIMES)
-    return Event(tuple((name, _comparable(name, value)) for name, value in facts), microseconds(str(before)))
+    attributes = sorted(
+        (name, value) for name, value in document.items() if isinstance(value, str) and name not in _TIMES
+    )
+    return Event(tuple((name, _comparable(name, value)) for name, value in attributes), microseconds(str(before)))
 
 
 def second(moment: datetime) -> str:

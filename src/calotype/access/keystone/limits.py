@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from keystoneauth1 import exceptions as failures
 
-from calotype.access.keystone_account import Account, Refused, told
+from calotype.access.keystone.account import Account, AccountRefused, told
 from calotype.access.limits import RESOURCES, Limits, Unreachable
 from calotype.settings import Keystone, SettingsError
 
@@ -125,7 +125,7 @@ class Source:
     def _asking(self, question: Callable[[], Any]) -> Any:
         try:
             return question()
-        except Refused as error:
+        except AccountRefused as error:
             raise SettingsError(str(error)) from None
         except (failures.Unauthorized, failures.Forbidden) as error:
             raise SettingsError(told(error, self._account.name)) from None

@@ -12,14 +12,14 @@ from keystoneauth1.session import Session
 from calotype.settings import Keystone, SettingsError
 
 
-class Refused(Exception):
+class AccountRefused(Exception):
     """Keystone lets the account not log in: the operator has to mend the account or the settings."""
 
 
 class Account:
     """A session with one Keystone. keystoneauth logs in, and again two minutes before the token ends.
 
-    Everything raises Refused when that is not allowed, and keystoneauth's ClientException.
+    Everything raises AccountRefused when that is not allowed, and keystoneauth's ClientException.
     """
 
     def __init__(self, keystone: Keystone) -> None:
@@ -42,7 +42,7 @@ class Account:
         try:
             return self._auth.get_access(self._session)
         except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
-            raise Refused(told(error, self.name)) from None
+            raise AccountRefused(told(error, self.name)) from None
 
     def get(self, path: str, query: dict[str, str], headers: dict[str, str] | None = None) -> Any:
         """The answer to a GET below /v3. With a token that is no longer good it is asked once more with another."""

@@ -30,7 +30,7 @@ class KeystoneLimits:
 
     def __init__(self, keystone: Keystone, quota: Quota) -> None:
         # Here, since it takes 0.1 s to import and few want it.
-        from calotype.access.keystone_limits import Source
+        from calotype.access.keystone.limits import Source
 
         self._source = Source(keystone)
         self._quota = quota

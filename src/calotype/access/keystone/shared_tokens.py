@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from calotype.access.caller import Caller
-from calotype.access.keystone_tokens import Validated
+from calotype.access.keystone.validated import Validated
 from calotype.settings import Keystone, SettingsError
 
 SECONDS = 0.5
@@ -27,7 +27,7 @@ class Shared(msgspec.Struct, frozen=True, array_like=True):
     """A validated token; `at` is when Keystone was asked for it, in microseconds since 1970."""
 
     caller: Caller
-    facts: dict[str, tuple[str, ...]]
+    attributes: dict[str, tuple[str, ...]]
     issued_at: int
     at: int
 
@@ -90,7 +90,7 @@ class SharedTokens:
         if server is None or seconds < 1:
             return
         nonce = os.urandom(_NONCE)
-        plain = _encode(Shared(known.caller, dict(known.facts), known.issued_at, at))
+        plain = _encode(Shared(known.caller, dict(known.attributes), known.issued_at, at))
         value = nonce + self._cipher.encrypt(nonce, plain, name.encode())
         try:
             await self._servers[server].set(name, value, expiry=int(seconds))

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from calotype.access.policy import Policy
-from calotype.access.rulebook import BadRules, Rulebook
+from calotype.access.policy.policy import Policy
+from calotype.access.policy.rulebook import BadRules, Rulebook
 from calotype.settings import Policy as Files
 from calotype.settings import SettingsError
 from calotype.telemetry.background import every

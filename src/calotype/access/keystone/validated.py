@@ -7,8 +7,8 @@ import msgspec
 
 from calotype.access.access_rules import AccessRule
 from calotype.access.caller import Caller
+from calotype.access.keystone.revocations import Attributes, second
 from calotype.access.moments import microseconds
-from calotype.access.revocations import Facts, second
 
 
 class _Thing(msgspec.Struct):
@@ -77,7 +77,7 @@ class Validated(NamedTuple):
     """What a token grants, and by what it may be revoked; `issued_at` is in microseconds since 1970."""
 
     caller: Caller
-    facts: Facts
+    attributes: Attributes
     issued_at: int
 
 
@@ -101,14 +101,14 @@ def validated(body: bytes) -> Validated:
         unrestricted=credential is not None and not credential.restricted,
         access_rules=credential.rules if credential else None,
     )
-    return Validated(caller, _facts(token, caller), microseconds(token.issued_at))
+    return Validated(caller, _attributes(token, caller), microseconds(token.issued_at))
 
 
 def _id(thing: _Thing | None) -> str | None:
     return thing.id if thing else None
 
 
-def _facts(token: _Token, caller: Caller) -> Facts:
+def _attributes(token: _Token, caller: Caller) -> Attributes:
     found: dict[str, tuple[str | None, ...]] = {
         "audit_id": token.audit_ids[:1],
         "audit_chain_id": token.audit_ids[-1:],

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from calotype.access.keystone_client import MARGIN_SECONDS, Forbidden, KeystoneClient
+from calotype.access.keystone.client import MARGIN_SECONDS, Denied, KeystoneClient
+from calotype.access.keystone.revocations import Event, Revocations
 from calotype.access.limits import Unreachable
-from calotype.access.revocations import Event, Revocations
 from calotype.settings import Keystone
 from calotype.telemetry.background import every
 
@@ -87,7 +87,7 @@ class KeystoneWatch:
         since = (started - self._remembered if self._read_until is None else self._read_until - MARGIN_SECONDS) + ahead
         try:
             events: list[Event] = await self._in_thread(self._client.revocations, since)
-        except Forbidden as error:
+        except Denied as error:
             if not self.blind:
                 log.warning("revocations are noticed late, tokens count for a minute at most: %s", error)
             self.blind = True

@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from calotype.access.caller import Caller
-from calotype.access.keystone_client import Away, KeystoneClient
-from calotype.access.keystone_tokens import Validated
-from calotype.access.keystone_watch import KeystoneWatch
+from calotype.access.keystone.client import Away, KeystoneClient
+from calotype.access.keystone.revocations import Attributes, Revocations
+from calotype.access.keystone.shared_tokens import Shared, SharedTokens
+from calotype.access.keystone.validated import Validated
+from calotype.access.keystone.watch import KeystoneWatch
 from calotype.access.limits import Unreachable
 from calotype.access.lookups import Lookups, keep
-from calotype.access.revocations import Facts, Revocations
-from calotype.access.shared_tokens import Shared, SharedTokens
 from calotype.images.errors import StorageUnavailable
 from calotype.images.model import now
 from calotype.settings import Keystone
@@ -58,7 +58,7 @@ class Known(msgspec.Struct):
     """A validated token. `until` and `refresh_at` are of the monotonic clock, in seconds."""
 
     caller: Caller
-    facts: Facts
+    attributes: Attributes
     issued_at: int
     until: float
     refresh_at: float
@@ -133,7 +133,7 @@ class KeystoneTokens:
 
     def purge(self, revocations: Revocations) -> int:
         """Believe the tokens that are hit no longer; answers how many. They are asked for when they come again."""
-        hit = [key for key, known in self._known.items() if revocations.hit(known.facts, known.issued_at)]
+        hit = [key for key, known in self._known.items() if revocations.hit(known.attributes, known.issued_at)]
         for key in hit:
             del self._known[key]
         return len(hit)
@@ -162,7 +162,9 @@ class KeystoneTokens:
         if self._shared is not None and not late:
             found = await self._shared.get(token)
             if found is not None and (age := self._usable(found)) is not None:
-                return self._keep(key, Validated(found.caller, found.facts, found.issued_at), self._monotonic() - age)
+                return self._keep(
+                    key, Validated(found.caller, found.attributes, found.issued_at), self._monotonic() - age
+                )
         started, at = self._monotonic(), self._clock()
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._validate, token, late)
@@ -182,7 +184,9 @@ class KeystoneTokens:
     def _usable(self, found: Shared) -> float | None:
         """The age in seconds of what another worker was told, None if Keystone has to be asked itself."""
         age = (self._clock() - found.at) / 1_000_000
-        if not -CLOCKS_SECONDS < age < REFRESH * self._lifetime or self._watch.recent.hit(found.facts, found.issued_at):
+        if not -CLOCKS_SECONDS < age < REFRESH * self._lifetime or self._watch.recent.hit(
+            found.attributes, found.issued_at
+        ):
             return None
         return max(age, 0.0)
 
@@ -211,7 +215,7 @@ class KeystoneTokens:
 
     def _keep(self, key: bytes, answer: Validated, asked: float) -> Known:
         until, refresh_at = asked + self._lifetime, asked + REFRESH * self._lifetime
-        known = Known(answer.caller, answer.facts, answer.issued_at, until, refresh_at)
+        known = Known(answer.caller, answer.attributes, answer.issued_at, until, refresh_at)
         keep(self._known, key, known, CACHED)
         return known
 

@@ -3,10 +3,10 @@
 from collections.abc import Hashable
 from typing import Any
 
-from calotype.access import facts
 from calotype.access.caller import Caller
-from calotype.access.facts import ABSENT, Own, Proposal, Target
-from calotype.access.rulebook import Rulebook
+from calotype.access.policy import facts
+from calotype.access.policy.facts import ABSENT, Own, Proposal, Target
+from calotype.access.policy.rulebook import Rulebook
 from calotype.images.model import Image
 from calotype.metadefs.model import Namespace
 

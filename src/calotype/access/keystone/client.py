@@ -10,10 +10,10 @@ from keystoneauth1 import access as accesses
 from keystoneauth1 import exceptions as failures
 from keystoneauth1.access import AccessInfo
 
-from calotype.access.keystone_account import Account, Refused, told
-from calotype.access.keystone_tokens import Validated, validated
+from calotype.access.keystone.account import Account, AccountRefused, told
+from calotype.access.keystone.revocations import Event, event
+from calotype.access.keystone.validated import Validated, validated
 from calotype.access.limits import Unreachable
-from calotype.access.revocations import Event, event
 from calotype.settings import Keystone, SettingsError
 
 MARGIN_SECONDS = 60.0
@@ -28,7 +28,7 @@ class Away(Unreachable):
     """Nothing answers at all, or not in time."""
 
 
-class Forbidden(Exception):
+class Denied(Exception):
     """Keystone does not let the account do this."""
 
 
@@ -59,19 +59,19 @@ class KeystoneClient:
             return validated(answer.content)
         except failures.NotFound:
             return None
-        except Forbidden as error:
+        except Denied as error:
             raise Unreachable(str(error)) from None
         except (msgspec.MsgspecError, ValueError):
             raise Unreachable(f"what {self._account.url}/auth/tokens answers is not what Keystone does") from None
 
     def revocations(self, since: float) -> list[Event]:
-        """Those after a moment, in seconds of Keystone's clock; raises Forbidden, also when they are not offered."""
+        """Those after a moment, in seconds of Keystone's clock; raises Denied, also when they are not offered."""
         moment = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         try:
             answer = self._ask("/OS-REVOKE/events", {"since": moment})
             return [event(each) for each in _read_events(answer.content).events]
         except failures.NotFound:
-            raise Forbidden("Keystone does not offer its revocations") from None
+            raise Denied("Keystone does not offer its revocations") from None
         except (msgspec.MsgspecError, ValueError, KeyError):
             raise Unreachable(f"what {self._account.url}/OS-REVOKE/events answers is not what Keystone does") from None
 
@@ -98,7 +98,7 @@ class KeystoneClient:
             )
         except failures.NotFound:
             raise Unreachable("the token of the account ended meanwhile") from None
-        except (failures.CatalogException, Forbidden, ValueError):
+        except (failures.CatalogException, Denied, ValueError):
             return ""
         return _VERSION.sub("", (url or "").rstrip("/")).rstrip("/")
 
@@ -106,7 +106,7 @@ class KeystoneClient:
         """Raise SettingsError if Keystone refuses the account; answers sentences on what the account may not do."""
         try:
             granted = self._account.access()
-        except Refused as error:
+        except AccountRefused as error:
             raise SettingsError(str(error)) from None
         except failures.ClientException as error:
             raise _unreachable(error) from None
@@ -117,27 +117,27 @@ class KeystoneClient:
         if self._keystone.revocation_seconds:
             try:
                 self.revocations(time.time())
-            except Forbidden as error:
+            except Denied as error:
                 missing.append(f"revocations are noticed late: {error}; give it the role service")
         return missing
 
     def _access(self) -> AccessInfo:
         try:
             return self._account.access()
-        except Refused as error:
+        except AccountRefused as error:
             raise Unreachable(str(error)) from None
         except failures.ClientException as error:
             raise _unreachable(error) from None
 
     def _ask(self, path: str, query: dict[str, str], headers: dict[str, str] | None = None) -> Any:
-        """The answer; raises NotFound of keystoneauth, Forbidden and Unreachable."""
+        """The answer; raises NotFound of keystoneauth, Denied and Unreachable."""
         try:
             return self._account.get(path, query, headers)
         except failures.NotFound:
             raise
         except failures.Forbidden as error:
-            raise Forbidden(told(error, self._account.name)) from None
-        except (Refused, failures.Unauthorized) as error:
+            raise Denied(told(error, self._account.name)) from None
+        except (AccountRefused, failures.Unauthorized) as error:
             raise Unreachable(str(error)) from None
         except failures.ClientException as error:
             raise _unreachable(error) from None

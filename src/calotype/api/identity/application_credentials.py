@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from calotype.access.accounts import Accounts
 from calotype.access.administration import Target, enforce
-from calotype.access.credentials import Credentials
+from calotype.access.application_credentials import ApplicationCredentials
 from calotype.access.errors import Invalid
-from calotype.access.model import AccessRule, Credential, Filter, Query
+from calotype.access.model import AccessRule, ApplicationCredential, Filter, Query
 from calotype.api.identity import bodies, views
 from calotype.api.identity.faults import MALFORMED
 from calotype.api.identity.lists import answer
@@ -17,10 +17,10 @@ _FORMATS = ("%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S")
 _RULE_FILTERS = {name: name for name in ("service", "path", "method")}
 
 
-class CredentialCalls:
+class ApplicationCredentialCalls:
     """Answers the calls, which are all below a user."""
 
-    def __init__(self, accounts: Accounts, credentials: Credentials) -> None:
+    def __init__(self, accounts: Accounts, credentials: ApplicationCredentials) -> None:
         self._accounts = accounts
         self._credentials = credentials
 
@@ -29,7 +29,7 @@ class CredentialCalls:
         query = Query((*_allowed(request, "list_application_credentials"), *filters(request, {"name": "name"})))
         roles = {role.id: role for role in await self._accounts.roles()}
 
-        def view(each: Credential, url: str) -> dict[str, object]:
+        def view(each: ApplicationCredential, url: str) -> dict[str, object]:
             return views.credential(each, roles, url)
 
         return await answer(request, url, "application_credentials", query, self._credentials.listed, view)
@@ -87,7 +87,9 @@ class CredentialCalls:
         await self._credentials.delete_rule(request.parameters["user_id"], request.parameters["rule_id"])
         return Reply(204)
 
-    async def _reply(self, each: Credential, url: str, secret: str | None = None, status: int = 200) -> Reply:
+    async def _reply(
+        self, each: ApplicationCredential, url: str, secret: str | None = None, status: int = 200
+    ) -> Reply:
         roles = {role.id: role for role in await self._accounts.roles()}
         return json_reply({"application_credential": views.credential(each, roles, url, secret)}, status)
 

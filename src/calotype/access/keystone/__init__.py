@@ -1,0 +1,1 @@
+"""A real Keystone: whose tokens are accepted, what it withdrew, and what it limits."""
