@@ -183,6 +183,8 @@ class KeystoneTokens:
 
     def _usable(self, found: Shared) -> float | None:
         """The age in seconds of what another worker was told, None if Keystone has to be asked itself."""
+        if not self._watch.following:
+            return None
         age = (self._clock() - found.at) / 1_000_000
         if not -CLOCKS_SECONDS < age < REFRESH * self._lifetime or self._watch.recent.hit(
             found.attributes, found.issued_at
