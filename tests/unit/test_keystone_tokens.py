@@ -12,7 +12,7 @@ from calotype.access.access_rules import AccessRule
 from calotype.access.caller import Caller
 from calotype.access.keystone import tokens as module
 from calotype.access.keystone.account import Account
-from calotype.access.keystone.tokens import REFRESH, RETRY_SECONDS, UNKNOWN_SECONDS, KeystoneTokens
+from calotype.access.keystone.tokens import REFRESH, RETRY_SECONDS, THREADS, UNKNOWN_SECONDS, KeystoneTokens
 from calotype.access.moments import microseconds
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone
@@ -260,16 +260,20 @@ async def test_without_keystone_known_tokens_go_on_and_others_do_not(
     assert await tokens.caller("good") == first
 
 
+@pytest.mark.parametrize("logged_in", [True, False])
 async def test_those_who_wait_for_a_keystone_that_does_not_answer_do_not_try_one_after_the_other(
-    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], logged_in: bool
 ) -> None:
     tokens = make(timeout_seconds=0.3)
-    assert await tokens.caller("good")
+    if logged_in:
+        assert await tokens.caller("good")
+    keystone.asked.clear()
     keystone.delay = 1.0
     started = time.monotonic()
     found = await asyncio.gather(*(tokens.caller(f"new{n}") for n in range(50)), return_exceptions=True)
     assert {type(each) for each in found} == {StorageUnavailable}
-    assert time.monotonic() - started < 1.0
+    assert len(keystone.asked) <= (THREADS if logged_in else 1)
+    assert time.monotonic() - started < 0.6
 
 
 async def test_a_token_that_breaks_keystone_does_not_keep_others_from_asking(

@@ -1,6 +1,7 @@
 """The account as which the service asks Keystone; blocking, from any thread."""
 
 import threading
+import time
 from typing import Any
 
 from keystoneauth1 import exceptions as failures
@@ -28,6 +29,8 @@ class Account:
         self.name = f"the user {keystone.username!r}" if not keystone.auth_type else f"the account {keystone.auth_type}"
         self._auth = _plugin(keystone, self.url)
         self._renewal = threading.Lock()
+        self._log_in = threading.Lock()
+        self._failed_at = 0.0
         key = (keystone.client_certificate, keystone.client_key) if keystone.client_key else None
         self._session = Session(
             self._auth,
@@ -38,11 +41,18 @@ class Account:
         )
 
     def access(self) -> AccessInfo:
-        """What its token grants."""
-        try:
-            return self._auth.get_access(self._session)
-        except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
-            raise AccountRefused(told(error, self.name)) from None
+        """What its token grants. Who waited for a log-in of others that got no answer does not try as well."""
+        began = time.monotonic()
+        with self._log_in:
+            if began < self._failed_at:
+                raise failures.ConnectFailure("the log-in got no answer a moment ago")
+            try:
+                return self._auth.get_access(self._session)
+            except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
+                raise AccountRefused(told(error, self.name)) from None
+            except failures.ConnectionError:
+                self._failed_at = time.monotonic()
+                raise
 
     def get(self, path: str, query: dict[str, str], headers: dict[str, str] | None = None) -> Any:
         """The answer to a GET below /v3. With a token that is no longer good it is asked once more with another."""

@@ -14,6 +14,7 @@ RETRY_SECONDS = 5.0
 """How long nobody asks again after a failure: each question may take until its time is up."""
 MOST = 10_000
 """Projects whose limits are kept at a time."""
+THREADS = 4
 
 log = logging.getLogger("calotype.limits")
 
@@ -37,7 +38,7 @@ class KeystoneLimits:
         self._known: dict[str, Known] = {}
         self._asked: dict[str, asyncio.Task[Limits]] = {}
         self._failed_at = -RETRY_SECONDS
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="keystone")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="keystone")
 
     def fresh(self, project: str) -> Limits | None:
         """The limits of a project if they were asked for a short while ago; from any thread."""
@@ -55,13 +56,12 @@ class KeystoneLimits:
         return await asyncio.shield(asked)
 
     async def _ask(self, project: str) -> Limits:
-        if time.monotonic() - self._failed_at >= RETRY_SECONDS:
+        if not self._failing():
             started = time.monotonic()
             try:
-                limits = await asyncio.get_running_loop().run_in_executor(self._threads, self._source.limits, project)
+                limits = await asyncio.get_running_loop().run_in_executor(self._threads, self._read, project)
             except (Unreachable, SettingsError) as error:
                 log.warning("the limits of project %s cannot be read: %s", project, error)
-                self._failed_at = time.monotonic()
             else:
                 self._keep(project, Known(limits, started))
                 return limits
@@ -69,6 +69,19 @@ class KeystoneLimits:
         if known is not None and time.monotonic() - known.at < self._quota.cache_seconds + self._quota.stale_seconds:
             return known.limits
         raise StorageUnavailable("The limits of the project cannot be read from Keystone at the moment.")
+
+    def _read(self, project: str) -> Limits:
+        """In a thread. Whoever waited for one while others failed does not try as well."""
+        if self._failing():
+            raise Unreachable("that failed a moment ago")
+        try:
+            return self._source.limits(project)
+        except (Unreachable, SettingsError):
+            self._failed_at = time.monotonic()
+            raise
+
+    def _failing(self) -> bool:
+        return time.monotonic() - self._failed_at < RETRY_SECONDS
 
     def _keep(self, project: str, known: Known) -> None:
         self._known.pop(project, None)
