@@ -53,9 +53,9 @@ def token(name: str = "demo", expires: float = 86_400, **more: Any) -> dict[str,
     }
 
 
-def token_of_today(name: str = "demo", seconds: float = 3600, **more: Any) -> dict[str, Any]:
-    """The same, issued a moment ago."""
-    now = datetime.now(UTC)
+def token_of_today(name: str = "demo", seconds: float = 3600, ahead: float = 0.0, **more: Any) -> dict[str, Any]:
+    """The same, issued a moment ago, by a clock that is so many seconds ahead."""
+    now = datetime.now(UTC) + timedelta(seconds=ahead)
     times = {
         "issued_at": now.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
         "expires_at": (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -82,7 +82,7 @@ class PlayedKeystone:
     """`tokens` are what it knows, `events` what it revoked; `asked` has each request so far, `headers` its headers.
 
     `status` is what is answered instead, by the kind of request; `cuts` are how many next connections break before the
-    answer; `delay` is in seconds.
+    answer; `delay` is in seconds; `ahead` is by how many seconds its clock is.
     """
 
     def __init__(self) -> None:
@@ -94,6 +94,7 @@ class PlayedKeystone:
         self.headers: list[dict[str, str]] = []
         self.roles = ["service"]
         self.delay = 0.0
+        self.ahead = 0.0
         self.cuts = 0
         self.body: bytes | None = None
         self._good: set[str] = set()
@@ -184,11 +185,12 @@ class PlayedKeystone:
             return _send(handler, 200, self.body)
         found = self.tokens.get(subject)
         if found is None:
-            return _send(handler, 404, _error(404, "Could not recognize Fernet token"))
+            return _send(handler, 404, _error(404, f"Could not find token: {subject}."))
         return _send(handler, 200, {"token": found}, {"X-Subject-Token": subject})
 
     def _own(self) -> dict[str, Any]:
-        return token_of_today("glance", roles=[{"id": name, "name": name} for name in self.roles])
+        roles = [{"id": name, "name": name} for name in self.roles]
+        return token_of_today("glance", ahead=self.ahead, roles=roles)
 
     def _note(self, what: str, handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> bool:
         """Keep what was asked; whether it is answered by that already."""

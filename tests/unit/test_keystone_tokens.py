@@ -299,6 +299,14 @@ async def test_the_services_own_token_is_replaced_once_for_all(
     assert keystone.count("login") == 2
 
 
+async def test_that_a_token_names_the_account_makes_nobody_log_in(
+    keystone: PlayedKeystone, tokens: KeystoneTokens
+) -> None:
+    assert await tokens.caller("good")
+    assert [await tokens.caller(name) for name in ("bad", "user-glance", "project-glance.")] == [None] * 3
+    assert keystone.count("login") == 1
+
+
 def test_who_brings_an_old_refusal_does_not_throw_the_new_token_away(keystone: PlayedKeystone) -> None:
     account = Account(keystone.settings)
     old = account.access()

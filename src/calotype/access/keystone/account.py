@@ -60,8 +60,12 @@ class Account:
         try:
             return self._send(path, query, headers, access)
         except failures.Unauthorized:
-            self._forget(access)
-            return self._send(path, query, headers, self.access())
+            pass
+        except failures.NotFound as error:
+            if not _is_gone(access, error, headers or {}):
+                raise
+        self._forget(access)
+        return self._send(path, query, headers, self.access())
 
     def _send(self, path: str, query: dict[str, str], headers: dict[str, str] | None, access: AccessInfo) -> Any:
         def send() -> Any:
@@ -87,6 +91,14 @@ def told(error: failures.HttpError, name: str) -> str:
     if isinstance(error, failures.Unauthorized):
         return f"Keystone refuses {name}: are name, password and domain right?"
     return f"Keystone refuses {name}: {error.message}"
+
+
+def _is_gone(access: AccessInfo, error: failures.NotFound, headers: dict[str, str]) -> bool:
+    """Whether it is the account itself that is not found: Keystone says 404, not 401, to a token whose user, project or
+    application credential was deleted, and names it. What was asked for may stand there, too, and proves nothing."""
+    named = error.message.replace(headers.get("X-Subject-Token", ""), "")
+    credential = getattr(access, "application_credential_id", None)  # tokens of v2 have none
+    return any(id_ and id_ in named for id_ in (access.user_id, access.project_id, access.domain_id, credential))
 
 
 def _plugin(keystone: Keystone, url: str) -> BaseIdentityPlugin:
