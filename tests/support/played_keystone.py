@@ -1,6 +1,7 @@
 """A Keystone played from a script, on a socket: what it answers may be set, and what it was asked is kept."""
 
 import json
+import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -85,7 +86,8 @@ class PlayedKeystone:
     answer; `delay` is in seconds; `ahead` is by how many seconds its clock is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.tokens: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, str]] = []
         self.status: dict[str, int] = {}
@@ -104,7 +106,7 @@ class PlayedKeystone:
     @property
     def url(self) -> str:
         """Its URL."""
-        return f"http://127.0.0.1:{self._port}/v3"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v3"
 
     @property
     def settings(self) -> Keystone:
@@ -141,6 +143,8 @@ class PlayedKeystone:
 
         self._server = Listener(("127.0.0.1", self._port), Handler)
         self._port = self._server.server_address[1]
+        if self._tls:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def go(self) -> None:

@@ -95,6 +95,7 @@ def test_the_doctor_is_content(run: Callable[..., Result], keystone: PlayedKeyst
         (["service"], {"events": 404}, {}, "Keystone does not offer its revocations"),
         (["service"], {"login": 401}, {}, "are name, password and domain right?"),
         (["service"], {"*": 503}, {}, "Keystone cannot be asked"),
+        (["service"], {}, {"URL": "https://k", "CERTIFICATES": "gone.pem"}, "Keystone cannot be asked: Could not find"),
         (["service"], {}, {"REGION": "Nowhere"}, "has no public endpoint of the image service in its catalogue"),
         (["service"], {}, {"AUTH_TYPE": "v3none"}, "'v3none' is not known; there are"),
         (["service"], {}, {"AUTH_TYPE": "v3applicationcredential"}, "keystone.auth:"),

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from keystoneauth1 import exceptions as failures
@@ -47,7 +49,8 @@ class Account:
             if began < self._failed_at:
                 raise failures.ConnectFailure("the log-in got no answer a moment ago")
             try:
-                return self._auth.get_access(self._session)
+                with _files():
+                    return self._auth.get_access(self._session)
             except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
                 raise AccountRefused(told(error, self.name)) from None
             except failures.ConnectionError:
@@ -70,9 +73,10 @@ class Account:
     def _send(self, path: str, query: dict[str, str], headers: dict[str, str] | None, access: AccessInfo) -> Any:
         def send() -> Any:
             own = {"X-Auth-Token": access.auth_token, "Accept": "application/json"}
-            return self._session.get(
-                self.url + path, params=query, headers=own | (headers or {}), authenticated=False, log=False
-            )
+            with _files():
+                return self._session.get(
+                    self.url + path, params=query, headers=own | (headers or {}), authenticated=False, log=False
+                )
 
         try:
             return send()
@@ -84,6 +88,15 @@ class Account:
         with self._renewal:
             if self._auth.auth_ref is access:
                 self._auth.invalidate()
+
+
+@contextmanager
+def _files() -> Iterator[None]:
+    """Files of certificates and keys are read for each connection: what cannot be read is told as a ClientException."""
+    try:
+        yield
+    except OSError as error:
+        raise failures.SSLError(str(error)) from None
 
 
 def told(error: failures.HttpError, name: str) -> str:
