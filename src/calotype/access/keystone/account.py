@@ -49,13 +49,21 @@ class Account:
             if began < self._failed_at:
                 raise failures.ConnectFailure("the log-in got no answer a moment ago")
             try:
-                with _files():
-                    return self._auth.get_access(self._session)
-            except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
-                raise AccountRefused(told(error, self.name)) from None
+                return self._granted()
             except failures.ConnectionError:
                 self._failed_at = time.monotonic()
                 raise
+
+    def _granted(self) -> AccessInfo:
+        try:
+            with _files():
+                return self._auth.get_access(self._session)
+        except (failures.BadRequest, failures.Unauthorized, failures.Forbidden, failures.NotFound) as error:
+            raise AccountRefused(told(error, self.name)) from None
+        except failures.ClientException:
+            raise
+        except Exception as error:  # as in _plugin
+            raise AccountRefused(f"{self.name} cannot log in: {error}") from None
 
     def get(self, path: str, query: dict[str, str], headers: dict[str, str] | None = None) -> Any:
         """The answer to a GET below /v3. With a token that is no longer good it is asked once more with another."""
@@ -102,7 +110,7 @@ def _files() -> Iterator[None]:
 def told(error: failures.HttpError, name: str) -> str:
     """The sentence for an account that Keystone refuses."""
     if isinstance(error, failures.Unauthorized):
-        return f"Keystone refuses {name}: are name, password and domain right?"
+        return f"Keystone refuses {name}: are name, password and domain right? Has it a role in its scope?"
     return f"Keystone refuses {name}: {error.message}"
 
 
@@ -136,7 +144,9 @@ def _plugin(keystone: Keystone, url: str) -> BaseIdentityPlugin:
     except failures.NoMatchingPlugin:
         names = ", ".join(sorted(loading.get_available_plugin_names()))
         raise SettingsError(f"keystone.auth_type: {keystone.auth_type!r} is not known; there are {names}") from None
-    except failures.ClientException as error:
+    except SettingsError:
+        raise
+    except Exception as error:  # plugins say in many ways what they lack
         raise SettingsError(f"keystone.auth: {error}") from None
     if not isinstance(plugin, BaseIdentityPlugin):
         raise SettingsError(f"keystone.auth_type: {keystone.auth_type!r} does not log in to a Keystone")
