@@ -82,8 +82,8 @@ class Clock:
 class PlayedKeystone:
     """`tokens` are what it knows, `events` what it revoked; `asked` has each request so far, `headers` its headers.
 
-    `status` is what is answered instead, by the kind of request; `cuts` are how many next connections break before the
-    answer; `delay` is in seconds; `ahead` is by how many seconds its clock is.
+    `status` is what is answered instead, by the kind of request, with the message `says`; `cuts` are how
+    many next connections break before the answer; `delay` is in seconds; `ahead` is by how many seconds its clock is.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -91,6 +91,7 @@ class PlayedKeystone:
         self.tokens: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, str]] = []
         self.status: dict[str, int] = {}
+        self.says = "as the script has it"
         self.asked: list[str] = []
         self.queries: list[dict[str, list[str]]] = []
         self.headers: list[dict[str, str]] = []
@@ -208,7 +209,7 @@ class PlayedKeystone:
         if status == -1:
             handler.close_connection = True
         elif status:
-            _send(handler, status, _error(status, "as the script has it"))
+            _send(handler, status, _error(status, self.says))
         return bool(status)
 
 

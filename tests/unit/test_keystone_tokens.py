@@ -299,6 +299,15 @@ async def test_the_services_own_token_is_replaced_once_for_all(
     assert keystone.count("login") == 2
 
 
+async def test_an_account_that_is_not_found_makes_nobody_a_stranger(
+    keystone: PlayedKeystone, tokens: KeystoneTokens
+) -> None:
+    keystone.status["validate"], keystone.says = 404, "Could not find user: user-glance."
+    with pytest.raises(StorageUnavailable):
+        await tokens.caller("good")
+    assert keystone.asked == ["login", "validate"] * 2
+
+
 async def test_that_a_token_names_the_account_makes_nobody_log_in(
     keystone: PlayedKeystone, tokens: KeystoneTokens
 ) -> None:

@@ -71,25 +71,26 @@ class Account:
         try:
             return self._send(path, query, headers, access)
         except failures.Unauthorized:
-            pass
-        except failures.NotFound as error:
-            if not _is_gone(access, error, headers or {}):
-                raise
-        self._forget(access)
-        return self._send(path, query, headers, self.access())
+            self._forget(access)
+            return self._send(path, query, headers, self.access())
 
     def _send(self, path: str, query: dict[str, str], headers: dict[str, str] | None, access: AccessInfo) -> Any:
-        def send() -> Any:
-            own = {"X-Auth-Token": access.auth_token, "Accept": "application/json"}
+        try:
+            return self._once(path, query, headers or {}, access)
+        except failures.ConnectFailure:  # a kept connection, perhaps, that Keystone closed at the same moment
+            return self._once(path, query, headers or {}, access)
+
+    def _once(self, path: str, query: dict[str, str], headers: dict[str, str], access: AccessInfo) -> Any:
+        own = {"X-Auth-Token": access.auth_token, "Accept": "application/json"}
+        try:
             with _files():
                 return self._session.get(
-                    self.url + path, params=query, headers=own | (headers or {}), authenticated=False, log=False
+                    self.url + path, params=query, headers=own | headers, authenticated=False, log=False
                 )
-
-        try:
-            return send()
-        except failures.ConnectFailure:  # a kept connection, perhaps, that Keystone closed at the same moment
-            return send()
+        except failures.NotFound as error:
+            if _is_gone(access, error, headers):
+                raise failures.Unauthorized(str(error)) from None
+            raise
 
     def _forget(self, access: AccessInfo) -> None:
         """Log in anew for the next question, unless somebody else did meanwhile."""
@@ -117,7 +118,7 @@ def told(error: failures.HttpError, name: str) -> str:
 def _is_gone(access: AccessInfo, error: failures.NotFound, headers: dict[str, str]) -> bool:
     """Whether it is the account itself that is not found: Keystone says 404, not 401, to a token whose user, project or
     application credential was deleted, and names it. What was asked for may stand there, too, and proves nothing."""
-    named = error.message.replace(headers.get("X-Subject-Token", ""), "")
+    named = str(error).replace(headers.get("X-Subject-Token", ""), "")
     credential = getattr(access, "application_credential_id", None)  # tokens of v2 have none
     return any(id_ and id_ in named for id_ in (access.user_id, access.project_id, access.domain_id, credential))
 
