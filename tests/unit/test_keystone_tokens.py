@@ -273,7 +273,7 @@ async def test_those_who_wait_for_a_keystone_that_does_not_answer_do_not_try_one
     found = await asyncio.gather(*(tokens.caller(f"new{n}") for n in range(50)), return_exceptions=True)
     assert {type(each) for each in found} == {StorageUnavailable}
     assert len(keystone.asked) <= (THREADS if logged_in else 1)
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 1.0
 
 
 async def test_a_token_that_breaks_keystone_does_not_keep_others_from_asking(

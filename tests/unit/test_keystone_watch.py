@@ -100,8 +100,8 @@ async def test_what_was_revoked_while_keystone_was_away_is_asked_for(
     await tokens.open()
     keystone.status["events"] = 503
     await asyncio.sleep(1.5)
-    del keystone.status["events"]
     keystone.queries.clear()
+    del keystone.status["events"]
     assert await settled(lambda: bool(asked_since(keystone)))
     assert asked_since(keystone)[0] > 61
 

@@ -31,7 +31,6 @@ class Account:
         self.name = f"the user {keystone.username!r}" if not keystone.auth_type else f"the account {keystone.auth_type}"
         self._auth = _plugin(keystone, self.url)
         self._renewal = threading.Lock()
-        self._log_in = threading.Lock()
         self._failed_at = 0.0
         key = (keystone.client_certificate, keystone.client_key) if keystone.client_key else None
         self._session = Session(
@@ -45,7 +44,7 @@ class Account:
     def access(self) -> AccessInfo:
         """What its token grants. Who waited for a log-in of others that got no answer does not try as well."""
         began = time.monotonic()
-        with self._log_in:
+        with self._renewal:
             if began < self._failed_at:
                 raise failures.ConnectFailure("the log-in got no answer a moment ago")
             try:
