@@ -185,7 +185,6 @@ def test_without_the_package_for_memcached_there_is_no_start(
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ({"timeout_seconds": "inf"}, "timeout_seconds"),
         ({}, "identity.source: keystone.url has to be set, too"),
         ({"url": "http://k"}, "identity.source: keystone.username has to be set, too"),
         ({"url": "http://k", "username": "u"}, "identity.source: keystone.password has to be set, too"),
