@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from calotype.access.limits import Limits, Unreachable
+from calotype.access.lookups import Lookups, keep
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone, Quota, SettingsError
 
@@ -36,7 +37,7 @@ class KeystoneLimits:
         self._source = Source(keystone)
         self._quota = quota
         self._known: dict[str, Known] = {}
-        self._asked: dict[str, asyncio.Task[Limits]] = {}
+        self._asked: Lookups[str, Limits] = Lookups()
         self._failed_at = -RETRY_SECONDS
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="keystone")
 
@@ -49,11 +50,7 @@ class KeystoneLimits:
         """The limits of a project, by its id; StorageUnavailable if they are not known and cannot be asked for."""
         if found := self.fresh(project):
             return found
-        asked = self._asked.get(project)
-        if asked is None:
-            asked = self._asked[project] = asyncio.create_task(self._ask(project))
-            asked.add_done_callback(lambda _: self._asked.pop(project, None))
-        return await asyncio.shield(asked)
+        return await asyncio.shield(self._asked.begun(project, lambda: self._ask(project)))
 
     async def _ask(self, project: str) -> Limits:
         if not self._failing():
@@ -63,7 +60,7 @@ class KeystoneLimits:
             except (Unreachable, SettingsError) as error:
                 log.warning("the limits of project %s cannot be read: %s", project, error)
             else:
-                self._keep(project, Known(limits, started))
+                keep(self._known, project, Known(limits, started), MOST)
                 return limits
         known = self._known.get(project)
         if known is not None and time.monotonic() - known.at < self._quota.cache_seconds + self._quota.stale_seconds:
@@ -82,12 +79,6 @@ class KeystoneLimits:
 
     def _failing(self) -> bool:
         return time.monotonic() - self._failed_at < RETRY_SECONDS
-
-    def _keep(self, project: str, known: Known) -> None:
-        self._known.pop(project, None)
-        if len(self._known) >= MOST:
-            del self._known[next(iter(self._known))]  # what was asked for longest ago
-        self._known[project] = known
 
     async def close(self) -> None:
         """Let the threads end."""
