@@ -118,6 +118,10 @@ async def test_a_reader_of_a_domain_sees_nothing_of_another(people: Any) -> None
     for path, seen in (("/v3/domains", ["default"]), ("/v3/domains?name=elsewhere", [])):
         listed = (await people.call("GET", path, "domain reader")).json()["domains"]
         assert [each["id"] for each in listed] == seen
+    for path in (f"/v3/domains?marker={domain.id}", f"/v3/users?marker={user.id}", f"/v3/projects?marker={project.id}"):
+        assert (await people.call("GET", path, "domain reader")).status_code == 404
+        assert (await people.call("GET", path, "admin")).status_code == 200
+    assert (await people.call("GET", "/v3/domains?marker=default", "domain reader")).json()["domains"] == []
     for path, kind in (("/v3/users", "users"), ("/v3/projects", "projects"), ("/v3/role_assignments",) * 2):
         body = (await people.call("GET", path, "domain reader")).text
         assert user.id not in body
