@@ -74,6 +74,17 @@ def test_the_command_makes_domains_and_roles(admin: Command) -> None:
     assert admin.try_("project", "show", project["id"])[0] == 1
 
 
+def test_the_command_leaves_the_roles_of_the_cloud_and_immutable_ones(admin: Command) -> None:
+    made = admin.json("role", "create", "cli-lasting")
+    assert admin.try_("role", "delete", "--domain", "default", "cli-lasting")[0] == 1
+    assert admin.json("role", "show", "cli-lasting")["id"] == made["id"]
+    admin.text("role", "set", "cli-lasting", "--immutable")
+    assert admin.try_("role", "delete", "cli-lasting")[0] == 1
+    assert admin.try_("role", "set", "cli-lasting", "--name", "cli-other")[0] == 1
+    admin.text("role", "set", "cli-lasting", "--no-immutable")
+    admin.text("role", "delete", "cli-lasting")
+
+
 def test_a_user_changes_his_own_password(admin: Command, sqlite_server: Server, home: Path) -> None:
     admin.text("user", "create", "cli-self", "--password", "before", "--project", "demo")
     admin.text("role", "add", "--user", "cli-self", "--project", "demo", "member")

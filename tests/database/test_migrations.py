@@ -196,6 +196,44 @@ def test_what_roles_implied_by_their_names_they_go_on_to_imply(
     assert sorted(f"{prior[:-3]}>{implied[:-3]}" for prior, implied in found) == implications
 
 
+@pytest.mark.parametrize(
+    ("names", "made", "implications"),
+    [
+        (
+            ("admin", "member", "reader"),
+            {"manager", "service"},
+            {"admin>manager", "manager>member", "admin>member", "member>reader"},
+        ),
+        (("admin", "manager", "other"), {"service"}, {"admin>manager"}),
+        (("Service",), {"manager"}, set()),
+    ],
+)
+def test_the_roles_that_a_first_start_makes_by_now_are_made(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], made: set[str], implications: set[str]
+) -> None:
+    with monkeypatch.context() as first:
+        first.setattr(command, "upgrade", lambda config, _, upgrade=command.upgrade: upgrade(config, "0004"))
+        schema.upgrade(empty_url)
+    _execute(empty_url, "INSERT INTO domains (id, name, description, enabled) VALUES ('default', 'D', '', true)")
+    for name in names:
+        _execute(empty_url, f"INSERT INTO roles (id, name) VALUES ('{name} id', '{name}')")
+    schema.upgrade(empty_url)
+    roles = _select(empty_url, "SELECT name, extra FROM roles")
+    assert {name for name, extra in roles if extra == '{"options":{"immutable":true}}'} == made
+    assert {name for name, extra in roles if extra == "{}"} == {*names}
+    pairs = _select(
+        empty_url,
+        "SELECT prior.name, implied.name FROM implied_roles JOIN roles prior ON prior.id = prior_id"
+        " JOIN roles implied ON implied.id = implied_id",
+    )
+    assert {f"{prior}>{implied}" for prior, implied in pairs} == implications
+
+
+def test_roles_are_a_first_starts(empty_url: str) -> None:
+    schema.upgrade(empty_url)
+    assert _select(empty_url, "SELECT name FROM roles") == []
+
+
 @pytest.mark.parametrize("verb", [schema.check, schema.upgrade])
 def test_a_database_of_a_newer_calotype_is_left_alone(empty_url: str, verb: Callable[[str], None]) -> None:
     schema.upgrade(empty_url)

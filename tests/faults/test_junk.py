@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -212,6 +213,14 @@ def test_deep_and_large_bodies(site: Site, image: str) -> None:
     for body in bodies:
         for method, path, headers, form in forms:
             assert check(site, method, path, headers, form.replace(b"%s", body)) >= 400 or len(body) < 5000
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v3/auth/tokens", 413), ("/v3/users", 401), ("/v3/nothing", 404)])
+def test_who_writes_before_he_reads_is_answered_all_the_same(site: Site, path: str, status: int) -> None:
+    connection = HTTPConnection("127.0.0.1", site.port, timeout=30)
+    connection.request("POST", path, b'{"auth":"' + b"x" * 20_000_000 + b'"}', JSON)
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 def test_too_many_of_everything(site: Site, image: str) -> None:

@@ -32,8 +32,8 @@ class World:
     """An identity with a few people: `ids` and `tokens` are by name.
 
     admin is admin of everything, demo a member of project demo, reader a reader there, alt a member of project alt,
-    auditor a reader of the system, checker has the role `service` on project alt. The role manager stands between
-    admin and member, as in Keystone.
+    auditor a reader of the system, checker has the role `service` on project alt. The roles of the
+    start may be changed here.
     """
 
     def __init__(self, url: str) -> None:
@@ -108,11 +108,9 @@ class World:
 
     async def _people(self) -> None:
         await self.accounts.bootstrap()
+        for role in await self.accounts.roles():
+            await self.accounts.change_role(role.id, {"extra": {"options": {"immutable": False}}})
         project = await self.accounts.create_project("alt")
-        await self.accounts.create_role("service")
-        manager = await self.accounts.create_role("manager")
-        await self.implications.add(await self.accounts.find_role("admin"), manager)
-        await self.implications.add(manager, await self.accounts.find_role("member"))
         self.ids |= {each.name: each.id for each in await self.accounts.projects()}
         for name in ("admin", "demo"):
             await self.accounts.set_password((await self.accounts.find_user(name)).id, PASSWORD)

@@ -44,6 +44,7 @@ READS: tuple[tuple[str, str, str, int], ...] = (
     ("GET", "/v3/role_assignments", "list_role_assignments", 200),
     ("GET", "/v3/projects/{demo}/users/{user demo}/roles", "list_grants", 200),
     ("GET", GIVEN, "check_grant", 204),
+    ("GET", "/v3/domains", "list_domains", 200),
     ("GET", "/v3/domains/default/users/{user demo}/roles", "list_grants", 200),
     ("GET", "/v3/system/users/{user demo}/roles", "list_system_grants_for_user", 200),
     ("GET", SYSTEM_GRANT, "check_system_grant_for_user", 404),
@@ -114,6 +115,13 @@ async def test_a_reader_of_a_domain_sees_nothing_of_another(people: Any) -> None
         for who in ("domain reader", "domain admin"):
             assert (await people.call("GET", path, who)).status_code == 403, path
         assert (await people.call("GET", path, "admin")).status_code == 200, path
+    for path, seen in (("/v3/domains", ["default"]), ("/v3/domains?name=elsewhere", [])):
+        listed = (await people.call("GET", path, "domain reader")).json()["domains"]
+        assert [each["id"] for each in listed] == seen
+    for path in (f"/v3/domains?marker={domain.id}", f"/v3/users?marker={user.id}", f"/v3/projects?marker={project.id}"):
+        assert (await people.call("GET", path, "domain reader")).status_code == 404
+        assert (await people.call("GET", path, "admin")).status_code == 200
+    assert (await people.call("GET", "/v3/domains?marker=default", "domain reader")).json()["domains"] == []
     for path, kind in (("/v3/users", "users"), ("/v3/projects", "projects"), ("/v3/role_assignments",) * 2):
         body = (await people.call("GET", path, "domain reader")).text
         assert user.id not in body
@@ -178,6 +186,8 @@ REFUSED: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v3/users", {"user": {"name": "n", "enabled": 1}}, 400),
     ("POST", "/v3/users", {"user": {"name": "n", "email": 7}}, 400),
     ("POST", "/v3/users", {"user": {"name": "n", "default_project_id": 7}}, 400),
+    ("POST", "/v3/users", {"user": {"name": "n", "default_project_id": "default"}}, 400),
+    ("PATCH", "/v3/users/{user demo}", {"user": {"default_project_id": "default"}}, 400),
     ("POST", "/v3/users", {"user": {"name": "n", "options": []}}, 400),
     ("POST", "/v3/users", {"user": {"name": "n", "options": {"unknown": True}}}, 400),
     ("POST", "/v3/users", {"user": {"name": "n", "options": {"multi_factor_auth_rules": [["totp"]]}}}, 400),

@@ -50,6 +50,9 @@ async def test_validate(
     else:
         assert message in answer.json()["error"]["message"]
     head = await world.call("HEAD", TOKENS, who, about)
+    if who == "checker":  # the role of services reads, and no more
+        assert head.status_code == 403
+        return
     assert (head.status_code, head.content) == (status, b"")
     assert head.headers["Content-Length"] == answer.headers["Content-Length"]
 

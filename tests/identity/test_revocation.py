@@ -124,6 +124,23 @@ async def test_expiry_and_what_is_known_after_it(world: Any) -> None:
     assert await world.tokens.purge() == 0
 
 
+async def test_a_service_may_finish_what_an_expired_token_began(world: Any) -> None:
+    token = world.issued["demo"]
+    alive = await world.tokens.caller(token)
+    world.shift = 24 * HOUR
+    helper = await world.tokens.service(await world.issue("checker", Scope("project", world.ids["alt"])))
+    assert helper is not None
+    assert await world.tokens.caller(token, helper) == alive
+    assert await world.tokens.caller(token) is None
+    assert world.tokens.cached(token) is None
+    assert await world.tokens.service(world.issued["checker"]) is None
+    world.shift = (24 + 48) * HOUR
+    assert await world.tokens.caller(token, helper) is None
+    world.shift = 24 * HOUR
+    await world.tokens.revoke_user(world.ids["user demo"])
+    assert await world.tokens.caller(token, helper) is None
+
+
 async def test_tokens_survive_a_restart(world: Any) -> None:
     later = await world.tokens_on_a_new_connection()
     assert await later.caller(world.issued["demo"]) == await world.tokens.caller(world.issued["demo"])

@@ -36,6 +36,17 @@ GRANTED = {
     "default project": (by_password(), "demo", ["member", "reader"]),
     "user's domain by name": (by_password(domain={"name": "Default"}), "demo", ["member", "reader"]),
     "name wins over id": (by_password(id="nobody"), "demo", ["member", "reader"]),
+    "name wins over id, of a domain, too": (
+        by_password(domain={"id": "nowhere", "name": "Default"}), "demo", ["member", "reader"]
+    ),
+    "name wins over id, of a project, too": (
+        by_password({"project": {"id": "nowhere", "name": "demo", "domain": DEFAULT}}), "demo", ["member", "reader"]
+    ),
+    "an empty name is none": (
+        by_password(project(domain={"id": "default", "name": ""}), domain=DEFAULT | {"name": ""}),
+        "demo",
+        ["member", "reader"],
+    ),
     "admin implies the rest": (
         by_password(project("admin"), name="admin"), "admin", ["admin", "manager", "member", "reader"]
     ),
@@ -75,6 +86,10 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
     "unknown user id": (by_password(name=None, id="nobody"), 401, UNAUTHORIZED),
     "unknown domain": (by_password(domain={"id": "nowhere"}), 401, UNAUTHORIZED),
     "domain's name in another case": (by_password(domain={"name": "default"}), 401, UNAUTHORIZED),
+    "unknown domain's name beside an id": (by_password(domain=DEFAULT | {"name": "nowhere"}), 401, UNAUTHORIZED),
+    "empty id": (by_password(name=None, id=""), 400, "Expecting to find id or name in user."),
+    "empty name": (by_password(name=""), 400, "Expecting to find id or name in user."),
+    "empty project": (by_password({"project": {"id": "", "name": ""}}), 401, UNAUTHORIZED),
     "no password": (by_password(password=None), 401, UNAUTHORIZED),
     "unknown project": (by_password(project("nowhere")), 401, UNAUTHORIZED),
     "unknown project id": (by_password({"project": {"id": "nowhere"}}), 401, UNAUTHORIZED),

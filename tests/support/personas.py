@@ -52,7 +52,6 @@ async def _make(settings: Settings, passwords: dict[str, str]) -> None:
         await accounts.create_project("alt")
         await accounts.create_project("service")
         await accounts.create_role("auditor")
-        await accounts.create_role("service")
         for name, (project_name, role_name) in MADE.items():
             user = await accounts.create_user(name, passwords[name])
             project, role = await accounts.find_project(project_name), await accounts.find_role(role_name)

@@ -110,7 +110,6 @@ _GRANTS = (
     "delete_implied_role",
 )
 _CLOUD_READS = (
-    "list_domains",
     "list_roles",
     "get_role",
     "list_services",
@@ -131,6 +130,7 @@ _RULES: dict[str, Callable[[Caller, Target], bool]] = {
     "list_projects": _lister,
     "get_project": _reader_or_inside,
     "list_user_projects": _reader_or_self,
+    "list_domains": _lister,
     "get_domain": _resident,
     "list_grants": _reader,
     "check_grant": _reader,

@@ -8,8 +8,10 @@ from calotype.access.model import Scope
 from calotype.database import assignments, domains, projects, revision, roles, users
 from calotype.database.statements import Work
 
-ROLES = ("admin", "member", "reader")
-"""Each implies the next."""
+RANKS = ("admin", "manager", "member", "reader")
+"""The roles that imply each the next."""
+ROLES = (*RANKS, "service")
+_IMMUTABLE = '{"options":{"immutable":true}}'
 _DOMAIN = {"id": "default", "name": "Default", "description": "The default domain", "enabled": True, "extra": "{}"}
 
 
@@ -36,8 +38,8 @@ def plant(hashes: dict[str, str], moment: int) -> Work:
         return set()
     ids = {name: uuid.uuid4().hex for name in ROLES}
     for name, role_id in ids.items():
-        yield from roles.create({"id": role_id, "name": name, "extra": "{}"})
-    for prior, implied in pairwise(ROLES):
+        yield from roles.create({"id": role_id, "name": name, "extra": _IMMUTABLE})
+    for prior, implied in pairwise(RANKS):
         yield from roles.imply(ids[prior], ids[implied], lambda _: None)
     for name, account in ACCOUNTS.items():
         project_id = yield from _project(name, account)

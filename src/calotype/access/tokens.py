@@ -84,7 +84,7 @@ class Tokens:
     async def caller(self, token: str | None, helper: Caller | None = None) -> Caller | None:
         """The caller behind a token, None when it grants nothing: two statements, or none if it is cached.
 
-        `helper` is the service whose own token came along.
+        `helper` is the service whose own token came along: with it a token is good for EXPIRED_WINDOW after its end.
         """
         if not token or not _SHAPE(token):
             return None
@@ -92,7 +92,11 @@ class Tokens:
         if caller is not None:
             return caller
         key = _digest(token)
-        return await asyncio.shield(self._lookups.begun(key, lambda: self._find(key)))
+        caller = await asyncio.shield(self._lookups.begun(key, lambda: self._find(key)))
+        if caller is None and helper is not None:
+            expired = await self._grant(key, EXPIRED_WINDOW)
+            return None if expired is None else as_caller(expired)
+        return caller
 
     async def issue(self, login: Login, scopes: Sequence[Scope]) -> tuple[str, Grant]:
         """A new token for the first of the scopes in which the user may act; raises Unauthorized when there is none."""

@@ -22,7 +22,7 @@ from calotype.images.errors import StorageUnavailable
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every migration, oldest first; the last is the one that this version needs."""
 
 CONNECT_SECONDS = 5.0

@@ -1,9 +1,9 @@
 """The calls on domains (spec: identity-and-huawei A.5)."""
 
 from calotype.access.accounts import Accounts
-from calotype.access.administration import Target, enforce, home_of
+from calotype.access.administration import Target, enforce, home_of, visible
 from calotype.access.errors import missing
-from calotype.access.model import Domain, Query
+from calotype.access.model import Domain, Filter, Query
 from calotype.api.identity import bodies, views
 from calotype.api.identity.lists import answer
 from calotype.api.identity.queries import filters
@@ -17,9 +17,10 @@ class DomainCalls:
         self._accounts = accounts
 
     async def index(self, request: Request, url: str) -> Reply:
-        """`GET /v3/domains`."""
-        enforce("list_domains", request.caller)
-        query = Query(filters(request, {"name": "name", "enabled": "enabled"}))
+        """`GET /v3/domains`: who reads one domain finds that one."""
+        domain_id = visible("list_domains", request.caller)
+        own = () if domain_id is None else (Filter("id", domain_id),)
+        query = Query((*filters(request, {"name": "name", "enabled": "enabled"}), *own))
         return await answer(request, url, "domains", query, self._accounts.domains, views.domain)
 
     async def show(self, request: Request, url: str) -> Reply:

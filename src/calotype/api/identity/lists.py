@@ -23,9 +23,9 @@ async def answer(
     find: Callable[[Query], Awaitable[list[Any]]],
     view: Callable[[Any, str], dict[str, Any]],
 ) -> Reply:
-    """The page of a list that the request asks for."""
+    """The page of a list that the request asks for. A marker out of the list is not found, be there such a thing."""
     cut = page(request)
-    if cut.marker is not None and not await find(query._replace(filters=(Filter("id", cut.marker),))):
+    if cut.marker is not None and not await find(query._replace(filters=(*query.filters, Filter("id", cut.marker)))):
         raise NotFound(f"Marker {cut.marker} could not be found.")
     found = await find(cut.apply(query))
     more = next_link(request, url, found[cut.limit - 1].id) if cut.limit and len(found) > cut.limit else None

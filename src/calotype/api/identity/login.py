@@ -198,6 +198,8 @@ def _credential(given: dict[str, Any]) -> ShownCredential:
 
 def _person(user: Any) -> Reference:
     reference = _reference(user)
+    if reference.id is None and reference.name is None:
+        raise expecting("id or name", "user")
     if reference.name is not None and reference.domain_id is None and reference.domain_name is None:
         raise expecting("domain", "user")
     return reference
@@ -220,5 +222,10 @@ def _scope(scope: Any) -> WantedScope:
 
 
 def _reference(given: dict[str, Any]) -> Reference:
-    domain = given.get("domain", {})
-    return Reference(given.get("id"), given.get("name"), domain.get("id"), domain.get("name"))
+    return Reference(*_id_or_name(given), *_id_or_name(given.get("domain", {})))
+
+
+def _id_or_name(given: dict[str, Any]) -> tuple[str | None, str | None]:
+    """One of both, as Keystone has it: the name where there are both. What is empty is not there."""
+    name = given.get("name") or None
+    return (None if name else given.get("id") or None), name

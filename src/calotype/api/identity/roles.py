@@ -17,10 +17,11 @@ class RoleCalls:
         self._accounts = accounts
 
     async def index(self, request: Request, url: str) -> Reply:
-        """`GET /v3/roles`."""
+        """`GET /v3/roles`. All roles are the cloud's: of those of a domain there are none."""
         enforce("list_roles", request.caller)
         query = Query(filters(request, {"name": "name"}))
-        return await answer(request, url, "roles", query, self._accounts.roles, views.role)
+        of_domain = filters(request, {"domain_id": "domain_id"})
+        return await answer(request, url, "roles", query, _none if of_domain else self._accounts.roles, views.role)
 
     async def show(self, request: Request, url: str) -> Reply:
         """`GET /v3/roles/{role_id}`."""
@@ -50,6 +51,10 @@ class RoleCalls:
         enforce("delete_role", request.caller)
         await self._accounts.delete_role(request.parameters["role_id"])
         return Reply(204)
+
+
+async def _none(_: Query) -> list[Role]:
+    return []
 
 
 def _reply(role: Role, url: str, status: int = 200) -> Reply:

@@ -52,6 +52,8 @@ class IdentityAPI:
         request = Request(scope, receive)
         request.path = request.path.rstrip("/") or "/"
         reply = await self._answer(request)
+        if reply.status_code >= 400 and request.has_body:
+            await request.drain()
         reply.raw_headers += [
             (b"vary", b"X-Auth-Token"),
             (b"x-openstack-request-id", request.request_id.encode()),

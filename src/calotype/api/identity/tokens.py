@@ -60,7 +60,8 @@ class TokenCalls:
 
     async def validate(self, request: Request, url: str) -> Reply:
         """`GET` and `HEAD`: what the subject token grants."""
-        grant = await self._subject(request, "identity:validate_token", ("service",))
+        roles = ("service",) if request.method == "GET" else ()
+        grant = await self._subject(request, "identity:validate_token", roles)
         return self._document(request, grant, request.field(b"x-subject-token") or "", 200)
 
     async def revoke(self, request: Request, url: str) -> Reply:

@@ -1,8 +1,10 @@
 """The calls on users (spec: identity-and-huawei A.5)."""
 
+from typing import Any
+
 from calotype.access.accounts import DEFAULT_DOMAIN, Accounts
 from calotype.access.administration import Target, enforce, home_of, visible
-from calotype.access.errors import Unauthorized, missing
+from calotype.access.errors import Invalid, Unauthorized, missing
 from calotype.access.model import Query, User
 from calotype.api.identity import bodies, views
 from calotype.api.identity.audit import Attempt
@@ -32,7 +34,7 @@ class UserCalls:
     async def create(self, request: Request, url: str) -> Reply:
         """`POST /v3/users`."""
         enforce("create_user", request.caller)
-        given = await bodies.read(request, bodies.NEW_USER)
+        given = await self._read(request, bodies.NEW_USER)
         fields = {"password": None, **bodies.changes("user", given)}
         domain_id = given.get("domain_id") or DEFAULT_DOMAIN
         return _reply(await self._accounts.create_user(domain_id=domain_id, **fields), url, 201)
@@ -40,7 +42,7 @@ class UserCalls:
     async def change(self, request: Request, url: str) -> Reply:
         """`PATCH /v3/users/{user_id}`."""
         old = await self._found(request, "update_user")
-        given = await bodies.read(request, bodies.USER)
+        given = await self._read(request, bodies.USER)
         bodies.same(given, id=old.id, domain_id=old.domain_id)
         return _reply(await self._accounts.change_user(old.id, bodies.changes("user", given)), url)
 
@@ -65,6 +67,14 @@ class UserCalls:
         enforce("delete_user", request.caller)
         await self._accounts.delete_user(request.parameters["user_id"])
         return Reply(204)
+
+    async def _read(self, request: Request, form: bodies.Form) -> dict[str, Any]:
+        """What the body holds; a default project may be absent, but is no domain."""
+        given = await bodies.read(request, form)
+        project_id = given.get("default_project_id")
+        if project_id and await self._accounts.domain(project_id) is not None:
+            raise Invalid(f"User's default project ID cannot be a domain ID: {project_id}")
+        return given
 
     async def _found(self, request: Request, rule: str) -> User:
         user_id = request.parameters["user_id"]
