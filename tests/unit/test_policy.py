@@ -10,7 +10,7 @@ from oslo_config.cfg import ConfigOpts
 from oslo_policy.policy import Enforcer, Rules
 
 from calotype.access.caller import Caller
-from calotype.access.policy.facts import OWN, Proposal, Target
+from calotype.access.policy.facts import OWN, Described, Proposal, Target
 from calotype.access.policy.policy import Policy
 from calotype.access.policy.rulebook import BadRules, Rulebook
 from calotype.access.policy.rules import DEFAULTS
@@ -136,6 +136,14 @@ def test_kept_decisions_are_those_of_oslo_policy(texts: dict[str, str], calls: l
     for rule in (*texts, "get_image", "add_image", "modify_member"):
         for caller, target in (*calls, *calls):
             assert policy.allows(rule, caller, target) is original.allows(rule, caller, target), (rule, caller, target)
+
+
+@settings(deadline=None)
+@given(TEXTS, CALLERS, TARGETS)
+def test_a_target_that_is_described_is_as_good(text: str, caller: Caller, target: Target) -> None:
+    policy = Policy(Rulebook({"x": text}))
+    described = Described({name: str(value) for name, value in _target(caller, target).items()})
+    assert policy.allows("x", caller, described) is policy.allows("x", caller, target)
 
 
 @settings(deadline=None)
