@@ -218,9 +218,19 @@ def test_a_file_that_can_be_read_again_is_read_again(watched: Watched, monkeypat
 
 def test_files_that_say_the_same_are_not_told_of(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
     watched.look()
-    watched.file.write_text("modify_image: '!'  # nobody")
+    new = watched.file.with_name("new")
+    new.write_bytes(watched.file.read_bytes())
+    os.replace(new, watched.file)
     watched.look()
     assert caplog.records == []
+
+
+def test_a_file_that_is_put_back_is_in_force_again(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    before = watched.file.read_bytes()
+    for content in (b"", before):
+        watched.file.write_bytes(content)
+        watched.look()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
 
 
 def test_a_rule_that_a_property_protection_names_does_not_vanish(

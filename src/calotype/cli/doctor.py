@@ -210,7 +210,7 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     except SettingsError as error:
         yield False, str(error)
         return
-    with suppress(SettingsError):  # the protections', who name rules as well: told below
+    with suppress(SettingsError):  # of the file of protections: told below
         sentences = warnings(settings)
         yield from ((False, f"policy: {sentence}") for sentence in sentences)
         if not sentences:

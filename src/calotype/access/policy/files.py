@@ -93,8 +93,6 @@ class PolicyWatch:
             if not text.strip() and self._in_force.get(path, b"").strip():
                 raise SettingsError(f"policy: {path}: empty; a file without rules holds {{}}")
         rules = await asyncio.to_thread(rulebook, found)
-        if rules.texts == self._policy.rules.texts:
-            return
         try:
             self._policy.adopt(rules)
         except BadRules as error:
