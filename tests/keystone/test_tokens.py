@@ -136,6 +136,33 @@ def test_the_service_itself_may_use_an_application_credential(cloud: Cloud) -> N
     service.identity.delete_application_credential(user, made.id)
     with pytest.raises(SettingsError, match="Keystone refuses the account v3applicationcredential"):
         KeystoneClient(wanted).check()
+    with pytest.raises(Unreachable, match="Keystone refuses the account v3applicationcredential"):
+        client.validate(cloud.keystone.log_in("seen", "seen", "seen"))
+
+
+@pytest.mark.parametrize("what", ["user", "project"])
+def test_an_account_that_is_deleted_and_made_anew_goes_on(cloud: Cloud, what: str) -> None:
+    name = f"remade-{what}"
+    user, project = member(cloud.keystone, name, "service")
+    client = KeystoneClient(
+        msgspec.structs.replace(settings(cloud.keystone), username=name, password=name, project=name)
+    )
+    token = cloud.keystone.log_in("bystander", "bystander", "bystander")
+    assert client.validate(token)
+    identity, admin = cloud.keystone.admin.sdk.identity, cloud.keystone.admin
+    if what == "user":
+        identity.delete_user(user)
+    else:
+        identity.delete_project(project)
+    with pytest.raises(Unreachable, match="Keystone refuses the user"):
+        client.validate(token)
+    if what == "user":
+        admin.grant(admin.user(name, name), "service", project)
+    else:
+        admin.grant(user, "service", admin.project(name))
+    assert client.validate(token)
+    assert client.validate("unknown") is None
+    assert client.revocations(time.time()) is not None
 
 
 def test_what_the_account_lacks_is_said(cloud: Cloud) -> None:

@@ -1,49 +1,18 @@
 """Reading over TLS: who is trusted, and what a redirect may not give up."""
 
 import asyncio
-import datetime
-import ipaddress
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from calotype.stores.fetch import Fetcher, FetchFailed
 from calotype.stores.uris import UriRefused
+from tests.support.certified import Certified
 from tests.support.remote import Remote, answer, moved, read, rules
 
 NOT_TRUSTED = "The remote server's TLS or certificate is not trusted."
-
-
-class Certified:
-    """A server's TLS, with a certificate of its own for mirror.example and 127.0.0.1, and the names asked for."""
-
-    def __init__(self, directory: Path) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mirror.example")])
-        day = datetime.timedelta(days=1)
-        today = datetime.datetime.now(datetime.UTC)
-        names = [x509.DNSName("mirror.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        certificate = (
-            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), today - day, today + day)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        self.file = directory / "mirror.pem"
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.context.load_cert_chain(self.file)
-        self.asked: list[str | None] = []
-        self.context.sni_callback = lambda sock, name, context: self.asked.append(name)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """A Keystone played from a script, on a socket: what it answers may be set, and what it was asked is kept."""
 
 import json
+import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -53,9 +54,9 @@ def token(name: str = "demo", expires: float = 86_400, **more: Any) -> dict[str,
     }
 
 
-def token_of_today(name: str = "demo", seconds: float = 3600, **more: Any) -> dict[str, Any]:
-    """The same, issued a moment ago."""
-    now = datetime.now(UTC)
+def token_of_today(name: str = "demo", seconds: float = 3600, ahead: float = 0.0, **more: Any) -> dict[str, Any]:
+    """The same, issued a moment ago, by a clock that is so many seconds ahead."""
+    now = datetime.now(UTC) + timedelta(seconds=ahead)
     times = {
         "issued_at": now.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
         "expires_at": (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -81,19 +82,22 @@ class Clock:
 class PlayedKeystone:
     """`tokens` are what it knows, `events` what it revoked; `asked` has each request so far, `headers` its headers.
 
-    `status` is what is answered instead, by the kind of request; `cuts` are how many next connections break before the
-    answer; `delay` is in seconds.
+    `status` is what is answered instead, by the kind of request, with the message `says`; `cuts` are how
+    many next connections break before the answer; `delay` is in seconds; `ahead` is by how many seconds its clock is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.tokens: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, str]] = []
         self.status: dict[str, int] = {}
+        self.says = "as the script has it"
         self.asked: list[str] = []
         self.queries: list[dict[str, list[str]]] = []
         self.headers: list[dict[str, str]] = []
         self.roles = ["service"]
         self.delay = 0.0
+        self.ahead = 0.0
         self.cuts = 0
         self.body: bytes | None = None
         self._good: set[str] = set()
@@ -103,7 +107,7 @@ class PlayedKeystone:
     @property
     def url(self) -> str:
         """Its URL."""
-        return f"http://127.0.0.1:{self._port}/v3"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v3"
 
     @property
     def settings(self) -> Keystone:
@@ -140,6 +144,8 @@ class PlayedKeystone:
 
         self._server = Listener(("127.0.0.1", self._port), Handler)
         self._port = self._server.server_address[1]
+        if self._tls:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def go(self) -> None:
@@ -184,11 +190,12 @@ class PlayedKeystone:
             return _send(handler, 200, self.body)
         found = self.tokens.get(subject)
         if found is None:
-            return _send(handler, 404, _error(404, "Could not recognize Fernet token"))
+            return _send(handler, 404, _error(404, f"Could not find token: {subject}."))
         return _send(handler, 200, {"token": found}, {"X-Subject-Token": subject})
 
     def _own(self) -> dict[str, Any]:
-        return token_of_today("glance", roles=[{"id": name, "name": name} for name in self.roles])
+        roles = [{"id": name, "name": name} for name in self.roles]
+        return token_of_today("glance", ahead=self.ahead, roles=roles)
 
     def _note(self, what: str, handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> bool:
         """Keep what was asked; whether it is answered by that already."""
@@ -202,7 +209,7 @@ class PlayedKeystone:
         if status == -1:
             handler.close_connection = True
         elif status:
-            _send(handler, status, _error(status, "as the script has it"))
+            _send(handler, status, _error(status, self.says))
         return bool(status)
 
 

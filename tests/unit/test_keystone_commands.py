@@ -1,5 +1,8 @@
 """The commands of a service whose tokens are a Keystone's."""
 
+import importlib
+import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from calotype.cli import main
 from calotype.settings import SettingsError, load
+from tests.support.memcached import Memcached
 from tests.support.played_keystone import PASSWORD, PlayedKeystone
 
 
@@ -34,6 +38,14 @@ def run(keystone: PlayedKeystone, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name, value in settings.items():
         monkeypatch.setenv(f"CALOTYPE_{name}", value)
     return lambda *arguments: CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def start(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
+    """Does what `calotype serve` does, but for serving."""
+    monkeypatch.setenv("CALOTYPE_BIND", "127.0.0.1:0")
+    monkeypatch.setattr(importlib.import_module("calotype.cli.serve"), "run", lambda settings, application: None)
+    return lambda: run("serve")
 
 
 def test_the_first_start_makes_no_accounts(
@@ -93,11 +105,15 @@ def test_the_doctor_is_content(run: Callable[..., Result], keystone: PlayedKeyst
         (["member"], {}, {}, "validates no tokens of others: give it the role service"),
         (["service"], {"events": 403}, {}, "revocations are noticed late"),
         (["service"], {"events": 404}, {}, "Keystone does not offer its revocations"),
-        (["service"], {"login": 401}, {}, "are name, password and domain right?"),
+        (["service"], {"login": 401}, {}, "are name, password and domain right? Has it a role in its scope?"),
         (["service"], {"*": 503}, {}, "Keystone cannot be asked"),
+        (["service"], {}, {"URL": "https://k", "CERTIFICATES": "gone.pem"}, "Keystone cannot be asked: Could not find"),
         (["service"], {}, {"REGION": "Nowhere"}, "has no public endpoint of the image service in its catalogue"),
         (["service"], {}, {"AUTH_TYPE": "v3none"}, "'v3none' is not known; there are"),
         (["service"], {}, {"AUTH_TYPE": "v3applicationcredential"}, "keystone.auth:"),
+        (["service"], {}, {"AUTH_TYPE": "v3password"}, "keystone.auth: Password.__init__() missing 1 required"),
+        (["service"], {}, {"AUTH_TYPE": "v2password"}, "keystone.auth: You need to specify either a username"),
+        (["service"], {}, {"AUTH_TYPE": "password", "AUTH": "username=x"}, "cannot log in: password is a required"),
         (["service"], {}, {"AUTH_TYPE": "none"}, "does not log in to a Keystone"),
         (["service"], {}, {"AUTH_TYPE": "password", "AUTH": "pasword=x"}, "'pasword' is no option of password"),
     ],
@@ -120,6 +136,50 @@ def test_the_doctor_says_what_is_wrong(
     assert [line for line in found.output.splitlines() if line.startswith("FAIL  keystone") and words in line]
     assert PASSWORD not in found.output
     keystone.status = {}
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(45, "4[345] seconds behind"), (-90, "9[0-3] seconds ahead of")])
+def test_clocks_that_differ_are_told(
+    run: Callable[..., Result], start: Callable[[], Result], keystone: PlayedKeystone, ahead: float, words: str
+) -> None:
+    run("init")
+    keystone.ahead = ahead
+    found = run("doctor")
+    assert found.exit_code == 1
+    assert re.search(f"FAIL  keystone: the clock here is {words} Keystone's", found.output)
+    assert re.search(f"Warning: the clock here is {words} Keystone's", start().output)
+    keystone.ahead = ahead / 9
+    assert run("doctor").exit_code == 0
+
+
+def test_memcached_is_looked_at(
+    run: Callable[..., Result], start: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    memcached = Memcached()
+    monkeypatch.setenv("CALOTYPE_KEYSTONE_MEMCACHED", memcached.place)
+    monkeypatch.setenv("CALOTYPE_KEYSTONE_MEMCACHED_KEY", "a secret of all workers")
+    found = run("doctor")
+    assert (found.exit_code, f"ok    memcached at {memcached.place} can be used" in found.output) == (0, True)
+    assert "memcached" not in start().output
+    memcached.stop()
+    found, started = run("doctor"), start()
+    assert found.exit_code == 1
+    assert f"FAIL  keystone.memcached: {memcached.place} cannot be used" in found.output
+    assert started.exit_code == 0
+    assert f"Warning: keystone.memcached: {memcached.place} cannot be used" in started.output
+
+
+def test_without_the_package_for_memcached_there_is_no_start(
+    run: Callable[..., Result], start: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    monkeypatch.setenv("CALOTYPE_KEYSTONE_MEMCACHED", "127.0.0.1:1")
+    monkeypatch.setenv("CALOTYPE_KEYSTONE_MEMCACHED_KEY", "a secret of all workers")
+    monkeypatch.setitem(sys.modules, "memcachio", None)
+    for refused in (run("doctor"), start()):
+        assert refused.exit_code == 1
+        assert "keystone.memcached: memcachio is not installed" in refused.output
 
 
 @pytest.mark.parametrize(

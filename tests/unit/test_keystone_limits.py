@@ -151,6 +151,17 @@ async def test_a_keystone_that_is_away_is_left_alone_for_a_moment(
     await found.close()
 
 
+async def test_projects_that_wait_do_not_try_one_after_the_other(keystone: RecordedKeystone) -> None:
+    found = KeystoneLimits(msgspec.structs.replace(keystone.settings, timeout_seconds=0.3), Quota())
+    assert await found.of(DEMO) == OF_DEMO
+    keystone.asked.clear()
+    keystone.delay = 1.0
+    refused = await asyncio.gather(*(found.of(f"p{n}") for n in range(30)), return_exceptions=True)
+    assert {type(each) for each in refused} == {StorageUnavailable}
+    assert len(keystone.asked) <= kept_limits.THREADS
+    await found.close()
+
+
 @pytest.mark.usefixtures("quick")
 async def test_who_goes_away_does_not_take_the_answer_from_the_others(keystone: RecordedKeystone) -> None:
     found = KeystoneLimits(keystone.settings, Quota())

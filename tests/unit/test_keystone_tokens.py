@@ -12,7 +12,7 @@ from calotype.access.access_rules import AccessRule
 from calotype.access.caller import Caller
 from calotype.access.keystone import tokens as module
 from calotype.access.keystone.account import Account
-from calotype.access.keystone.tokens import REFRESH, RETRY_SECONDS, UNKNOWN_SECONDS, KeystoneTokens
+from calotype.access.keystone.tokens import REFRESH, RETRY_SECONDS, THREADS, UNKNOWN_SECONDS, KeystoneTokens
 from calotype.access.moments import microseconds
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone
@@ -260,15 +260,19 @@ async def test_without_keystone_known_tokens_go_on_and_others_do_not(
     assert await tokens.caller("good") == first
 
 
+@pytest.mark.parametrize("logged_in", [True, False])
 async def test_those_who_wait_for_a_keystone_that_does_not_answer_do_not_try_one_after_the_other(
-    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], logged_in: bool
 ) -> None:
     tokens = make(timeout_seconds=0.3)
-    assert await tokens.caller("good")
+    if logged_in:
+        assert await tokens.caller("good")
+    keystone.asked.clear()
     keystone.delay = 1.0
     started = time.monotonic()
     found = await asyncio.gather(*(tokens.caller(f"new{n}") for n in range(50)), return_exceptions=True)
     assert {type(each) for each in found} == {StorageUnavailable}
+    assert len(keystone.asked) <= (THREADS if logged_in else 1)
     assert time.monotonic() - started < 1.0
 
 
@@ -293,6 +297,23 @@ async def test_the_services_own_token_is_replaced_once_for_all(
     keystone.tokens |= {f"t{n}": token() for n in range(20)}
     assert all(await asyncio.gather(*(tokens.caller(f"t{n}") for n in range(20))))
     assert keystone.count("login") == 2
+
+
+async def test_an_account_that_is_not_found_makes_nobody_a_stranger(
+    keystone: PlayedKeystone, tokens: KeystoneTokens
+) -> None:
+    keystone.status["validate"], keystone.says = 404, "Could not find user: user-glance."
+    with pytest.raises(StorageUnavailable):
+        await tokens.caller("good")
+    assert keystone.asked == ["login", "validate"] * 2
+
+
+async def test_that_a_token_names_the_account_makes_nobody_log_in(
+    keystone: PlayedKeystone, tokens: KeystoneTokens
+) -> None:
+    assert await tokens.caller("good")
+    assert [await tokens.caller(name) for name in ("bad", "user-glance", "project-glance.")] == [None] * 3
+    assert keystone.count("login") == 1
 
 
 def test_who_brings_an_old_refusal_does_not_throw_the_new_token_away(keystone: PlayedKeystone) -> None:

@@ -71,13 +71,39 @@ async def test_a_revoked_token_is_refused_in_time(
     assert keystone.count("validate") == asked
 
 
+def asked_since(keystone: PlayedKeystone) -> list[float]:
+    """How many seconds ago, by this host's clock, each question for revocations began."""
+    return [time.time() - microseconds(query["since"][0]) / 1_000_000 for query in keystone.queries if "since" in query]
+
+
+@pytest.mark.parametrize("ahead", [0.0, 1000.0, -1000.0])
 async def test_revocations_are_asked_for_by_keystones_own_clock(
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens], ahead: float
+) -> None:
+    keystone.ahead = ahead
+    await make().open()
+    assert 59 < asked_since(keystone)[0] + ahead < 70
+
+
+async def test_each_question_for_revocations_goes_back_a_minute_behind_the_last(
     keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
 ) -> None:
-    await make().open()
-    since = next(query["since"][0] for query in keystone.queries if "since" in query)
-    ago = time.time() - microseconds(since) / 1_000_000
-    assert 59 < ago < 70
+    await make(revocation_seconds=0.02).open()
+    assert await settled(lambda: keystone.count("events") > 3)
+    assert all(59 < ago < 70 for ago in asked_since(keystone))
+
+
+async def test_what_was_revoked_while_keystone_was_away_is_asked_for(
+    keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
+) -> None:
+    tokens = make(revocation_seconds=0.02)
+    await tokens.open()
+    keystone.status["events"] = 503
+    await asyncio.sleep(1.5)
+    keystone.queries.clear()
+    del keystone.status["events"]
+    assert await settled(lambda: bool(asked_since(keystone)))
+    assert asked_since(keystone)[0] > 61
 
 
 async def test_revocations_that_may_not_be_read_are_told_once_and_shorten_belief(

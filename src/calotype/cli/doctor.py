@@ -277,6 +277,20 @@ def _keystone(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _memcached(settings: Settings) -> Iterator[Finding]:
+    if settings.identity.source != "keystone" or not settings.keystone.memcached:
+        return
+    from calotype.access.keystone import shared_tokens
+
+    try:
+        trouble = asyncio.run(shared_tokens.trouble(settings.keystone))
+    except SettingsError as error:
+        trouble = [str(error)]
+    yield from ((False, sentence) for sentence in trouble)
+    if not trouble:
+        yield True, f"memcached at {', '.join(settings.keystone.memcached)} can be used"
+
+
 _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _directory,
     _clouds,
@@ -287,5 +301,6 @@ _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _property_files,
     _limits,
     _keystone,
+    _memcached,
     _listening,
 )

@@ -1,5 +1,6 @@
 """`calotype serve` and `calotype init`."""
 
+import asyncio
 import shlex
 import shutil
 import sys
@@ -60,12 +61,15 @@ def _check_limits(settings: Settings) -> None:
 
 
 def _check_keystone(settings: Settings) -> None:
-    """The same for the Keystone whose tokens count; what its account may not do is told."""
+    """The same for the Keystone whose tokens count; what its account may not do is told, and memcached that is away."""
     if settings.identity.source != "keystone":
         return
+    from calotype.access.keystone import shared_tokens
     from calotype.access.keystone.client import KeystoneClient
     from calotype.access.limits import Unreachable
 
+    for sentence in asyncio.run(shared_tokens.trouble(settings.keystone)):
+        click.echo(f"Warning: {sentence}", err=True)
     try:
         for sentence in KeystoneClient(settings.keystone).check():
             click.echo(f"Warning: {sentence}", err=True)

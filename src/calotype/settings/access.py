@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from calotype.settings.section import Positive, Section, SettingsError
+from calotype.settings.section import Positive, Seconds, Section, SettingsError
 
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(s|m|h)")
 _PERIODS = {"s": 1, "m": 60, "h": 3600}
@@ -48,7 +48,7 @@ class Keystone(Section, frozen=True):
     """PEM file of the certificate to show to Keystone; empty: none."""
     client_key: str = ""
     """PEM file of its key; empty: it is in the file of the certificate."""
-    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    timeout_seconds: Seconds = 10.0
     """How long one question to it may take."""
     token_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 300.0
     """How long a validated token counts before Keystone has to be asked again, so also how long without Keystone."""
@@ -88,7 +88,7 @@ class Identity(Section, frozen=True):
     """How far the time of a request that is signed with an access key may be from the time here."""
     lockout_attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
     """After how many wrong passwords in a row a user is locked out; 0: never, as in Keystone."""
-    lockout_minutes: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    lockout_minutes: Annotated[float, msgspec.Meta(gt=0, le=525_600)] = 30.0
     """For how long; then, and after a right password, counting begins anew."""
 
 

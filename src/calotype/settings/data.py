@@ -37,7 +37,7 @@ class Jobs(Section, frozen=True):
     """For how long a worker that gives no sign of life keeps a task; then another one takes over."""
     attempts: Positive = 5
     """How often a task is begun before it fails, when workers die of it or storage cannot be reached."""
-    keep_hours: Annotated[float, msgspec.Meta(gt=0)] = 48.0
+    keep_hours: Annotated[float, msgspec.Meta(gt=0, le=876_000)] = 48.0
     """For how long an ended task is shown."""
 
 

@@ -16,6 +16,8 @@ from calotype.access.keystone.validated import Validated, validated
 from calotype.access.limits import Unreachable
 from calotype.settings import Keystone, SettingsError
 
+CLOCKS_SECONDS = 30.0
+"""By how much this host's clock may differ from Keystone's before the operator is told."""
 MARGIN_SECONDS = 60.0
 """How far back revocations are read again: answers that were under way meanwhile, and clocks that differ."""
 # Who may validate tokens, and who may read revocations, by Keystone's own rules.
@@ -103,7 +105,7 @@ class KeystoneClient:
         return _VERSION.sub("", (url or "").rstrip("/")).rstrip("/")
 
     def check(self) -> list[str]:
-        """Raise SettingsError if Keystone refuses the account; answers sentences on what the account may not do."""
+        """Raise SettingsError if Keystone refuses the account; answers sentences on what is not right."""
         try:
             granted = self._account.access()
         except AccountRefused as error:
@@ -111,7 +113,7 @@ class KeystoneClient:
         except failures.ClientException as error:
             raise _unreachable(error) from None
         roles = {name.lower() for name in granted.role_names or ()}
-        missing = []
+        missing = _apart(granted)
         if not roles & _VALIDATE and not ("reader" in roles and granted.system_scoped):
             missing.append(f"{self._account.name} validates no tokens of others: give it the role service")
         if self._keystone.revocation_seconds:
@@ -141,6 +143,15 @@ class KeystoneClient:
             raise Unreachable(str(error)) from None
         except failures.ClientException as error:
             raise _unreachable(error) from None
+
+
+def _apart(granted: AccessInfo) -> list[str]:
+    """A sentence on the clocks if they differ; `granted` is of a moment ago."""
+    ahead = time.time() - granted.issued.timestamp() if granted.issued is not None else 0.0
+    if abs(ahead) <= CLOCKS_SECONDS:
+        return []
+    way, end = ("ahead of", "too early") if ahead > 0 else ("behind", "too late")
+    return [f"the clock here is {abs(ahead):.0f} seconds {way} Keystone's, and tokens end {end}: set it right"]
 
 
 def _unreachable(error: failures.ClientException) -> Unreachable:

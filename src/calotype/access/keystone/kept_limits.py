@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from calotype.access.limits import Limits, Unreachable
+from calotype.access.lookups import Lookups, keep
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone, Quota, SettingsError
 
@@ -14,6 +15,7 @@ RETRY_SECONDS = 5.0
 """How long nobody asks again after a failure: each question may take until its time is up."""
 MOST = 10_000
 """Projects whose limits are kept at a time."""
+THREADS = 4
 
 log = logging.getLogger("calotype.limits")
 
@@ -35,9 +37,9 @@ class KeystoneLimits:
         self._source = Source(keystone)
         self._quota = quota
         self._known: dict[str, Known] = {}
-        self._asked: dict[str, asyncio.Task[Limits]] = {}
+        self._asked: Lookups[str, Limits] = Lookups()
         self._failed_at = -RETRY_SECONDS
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="keystone")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="keystone")
 
     def fresh(self, project: str) -> Limits | None:
         """The limits of a project if they were asked for a short while ago; from any thread."""
@@ -48,33 +50,35 @@ class KeystoneLimits:
         """The limits of a project, by its id; StorageUnavailable if they are not known and cannot be asked for."""
         if found := self.fresh(project):
             return found
-        asked = self._asked.get(project)
-        if asked is None:
-            asked = self._asked[project] = asyncio.create_task(self._ask(project))
-            asked.add_done_callback(lambda _: self._asked.pop(project, None))
-        return await asyncio.shield(asked)
+        return await asyncio.shield(self._asked.begun(project, lambda: self._ask(project)))
 
     async def _ask(self, project: str) -> Limits:
-        if time.monotonic() - self._failed_at >= RETRY_SECONDS:
+        if not self._failing():
             started = time.monotonic()
             try:
-                limits = await asyncio.get_running_loop().run_in_executor(self._threads, self._source.limits, project)
+                limits = await asyncio.get_running_loop().run_in_executor(self._threads, self._read, project)
             except (Unreachable, SettingsError) as error:
                 log.warning("the limits of project %s cannot be read: %s", project, error)
-                self._failed_at = time.monotonic()
             else:
-                self._keep(project, Known(limits, started))
+                keep(self._known, project, Known(limits, started), MOST)
                 return limits
         known = self._known.get(project)
         if known is not None and time.monotonic() - known.at < self._quota.cache_seconds + self._quota.stale_seconds:
             return known.limits
         raise StorageUnavailable("The limits of the project cannot be read from Keystone at the moment.")
 
-    def _keep(self, project: str, known: Known) -> None:
-        self._known.pop(project, None)
-        if len(self._known) >= MOST:
-            del self._known[next(iter(self._known))]  # what was asked for longest ago
-        self._known[project] = known
+    def _read(self, project: str) -> Limits:
+        """In a thread. Whoever waited for one while others failed does not try as well."""
+        if self._failing():
+            raise Unreachable("that failed a moment ago")
+        try:
+            return self._source.limits(project)
+        except (Unreachable, SettingsError):
+            self._failed_at = time.monotonic()
+            raise
+
+    def _failing(self) -> bool:
+        return time.monotonic() - self._failed_at < RETRY_SECONDS
 
     async def close(self) -> None:
         """Let the threads end."""

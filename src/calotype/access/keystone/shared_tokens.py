@@ -1,5 +1,6 @@
 """What workers know of a Keystone's tokens, shared through memcached: encrypted, and under names that tell nothing."""
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -45,6 +46,7 @@ class SharedTokens:
         except ImportError:
             raise SettingsError("keystone.memcached: memcachio is not installed; install calotype[memcached]") from None
 
+        self._places = settings.memcached
         self._servers = [
             Client(
                 _place(server),
@@ -97,6 +99,16 @@ class SharedTokens:
         except Exception as error:
             self._failed(server, error)
 
+    async def trouble(self) -> list[str]:
+        """A sentence for each server that cannot be used."""
+        asked = (server.get(self._name("")) for server in self._servers)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [
+            f"keystone.memcached: {place} cannot be used, and workers share nothing there: {answer}"
+            for place, answer in zip(self._places, answers, strict=True)
+            if isinstance(answer, BaseException)
+        ]
+
     def close(self) -> None:
         """Let the connections go."""
         for server in self._servers:
@@ -113,6 +125,17 @@ class SharedTokens:
     def _failed(self, place: int, error: BaseException) -> None:
         self._failed_at[place] = time.monotonic()
         log.warning("memcached cannot be used: %s", error)
+
+
+async def trouble(settings: Keystone) -> list[str]:
+    """The same for a service that is not running; raises SettingsError as SharedTokens does."""
+    if not settings.memcached:
+        return []
+    shared = SharedTokens(settings)
+    try:
+        return await shared.trouble()
+    finally:
+        shared.close()
 
 
 def _place(server: str) -> tuple[str, int]:

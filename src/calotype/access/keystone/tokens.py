@@ -169,7 +169,7 @@ class KeystoneTokens:
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._validate, token, late)
         except Unreachable as error:
-            self._note(error, key, token)
+            self._note(error, key)
             raise StorageUnavailable(AWAY) from None
         if answer is None:
             self._known.pop(key, None)
@@ -183,6 +183,8 @@ class KeystoneTokens:
 
     def _usable(self, found: Shared) -> float | None:
         """The age in seconds of what another worker was told, None if Keystone has to be asked itself."""
+        if not self._watch.following:
+            return None
         age = (self._clock() - found.at) / 1_000_000
         if not -CLOCKS_SECONDS < age < REFRESH * self._lifetime or self._watch.recent.hit(
             found.attributes, found.issued_at
@@ -190,14 +192,12 @@ class KeystoneTokens:
             return None
         return max(age, 0.0)
 
-    def _note(self, error: Unreachable, key: bytes, token: str) -> None:
+    def _note(self, error: Unreachable, key: bytes) -> None:
         """A failure: what is known counts on until its time is up."""
         moment = self._monotonic()
         if moment - self._told_at >= TELL_SECONDS:
             self._told_at = moment
             log.warning("a token cannot be validated: %s", error)
-        if isinstance(error, Away) and len(token) <= USUAL_LENGTH:
-            self._failed_at = moment
         if (known := self._known.get(key)) is not None:
             known.refresh_at = moment + RETRY_SECONDS
 
@@ -205,7 +205,13 @@ class KeystoneTokens:
         """In a thread. Whoever waited for one while others failed does not try as well."""
         if self._failing():
             raise Unreachable("that failed a moment ago")
-        return self._client.validate(token, late)
+        try:
+            return self._client.validate(token, late)
+        except Away:
+            # Here, since this thread takes the next one that waits before the loop hears of it.
+            if len(token) <= USUAL_LENGTH:
+                self._failed_at = self._monotonic()
+            raise
 
     @property
     def _lifetime(self) -> float:

@@ -49,6 +49,14 @@ class KeystoneWatch:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystone-watch")
         self._looks: asyncio.Task[None] | None = None
 
+    @property
+    def following(self) -> bool:
+        """Whether `recent` tells all that was revoked, as far as the settings and Keystone let anybody know."""
+        if not self._wanted or self.blind:
+            return True
+        late = self._interval + MARGIN_SECONDS
+        return self._read_until is not None and time.monotonic() - self._read_until < late
+
     async def open(self) -> None:
         """Look once, and go on looking; a Keystone that does not answer does not keep the service from starting."""
         first = asyncio.create_task(self.look())
