@@ -37,6 +37,8 @@ from calotype.api.pace import Paced
 from calotype.api.wire import STATUS, Reply, SlowClient, collapse
 from calotype.database.connect import connect
 from calotype.database.engine import Database, Tally, tally
+from calotype.files import Files
+from calotype.files import read as read_files
 from calotype.images import schema_properties
 from calotype.images.cache import Cache
 from calotype.images.cached import CachedImages
@@ -105,17 +107,18 @@ class Parts(NamedTuple):
         return [self.database, self.fetcher, self.shelf, self.holder, self.quotas, *cache]
 
 
-def assemble(settings: Settings) -> Parts:
-    """The parts, connected with one another and not yet open."""
+def assemble(settings: Settings, files: Files | None = None) -> Parts:
+    """The parts, connected with one another and not yet open; `files` if they were read before."""
+    files = files or read_files(settings)
     database = connect(settings)
     fetcher = Fetcher(settings.uris)
     shelf = Shelf(settings, fetcher)
     holder = Holder(database, settings.directory)
-    policy = policy_files.load(settings.policy)
+    policy = policy_files.load(files.policy)
     intake = Intake(database, shelf)
     quotas = Quotas(database, settings)
-    schema = schema_properties.load(settings.image)
-    protected = protections.load(settings.image, policy)
+    schema = schema_properties.load(settings.image, files.schema)
+    protected = protections.load(settings.image, policy, files.protections)
     cache = Cache(settings) if settings.cache.directory else None
     library = Library(database, policy, intake, settings.image, quotas, protected, schema, cache)
     sharing = Sharing(database, library, policy, settings.image)
@@ -160,16 +163,20 @@ def assemble(settings: Settings) -> Parts:
     )
 
 
-def build(settings: Settings) -> ASGIApp:
-    """The application of one worker; it connects and starts its background work at the ASGI lifespan's start-up."""
-    parts = assemble(settings)
+def build(settings: Settings, files: Files | None = None) -> ASGIApp:
+    """The application of one worker; it connects and starts its background work at the ASGI lifespan's start-up.
+
+    `files` are those that the server read at its start.
+    """
+    files = files or read_files(settings)
+    parts = assemble(settings, files)
     tokens = Tokens(parts.database, settings.identity)
     keys = None
     if settings.identity.source == "builtin":
         keys = AccessKeys(parts.database, Vault(settings.access_key_file), tokens, settings.identity)
     sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens, keys)
     keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
-    watch = PolicyWatch(settings.policy, parts.policy)
+    watch = PolicyWatch(settings.policy, parts.policy, files.policy)
     deprecated = DeprecatedCalls()
 
     authority = _authority(settings, tokens)

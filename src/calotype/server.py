@@ -17,6 +17,8 @@ from typing import Any
 
 from calotype.access import protections
 from calotype.access.policy import files as policy_files
+from calotype.files import Files
+from calotype.files import read as read_files
 from calotype.images import schema_properties
 from calotype.images.plugins import ready
 from calotype.settings import Settings, SettingsError
@@ -29,13 +31,13 @@ COLLECT_AFTER = 50_000
 RESPAWN_SECONDS = 1.0
 
 
-def worker(settings: Settings) -> Any:
-    """The application of one worker process."""
+def worker(settings: Settings, files: Files) -> Any:
+    """The application of one worker process; all of a server are given the same files."""
     from calotype.app import build
 
     log.configure(settings.log)
     _end_with_parent()
-    application = build(settings)
+    application = build(settings, files)
     # What was made until here lives as long as the worker: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
@@ -54,29 +56,28 @@ def _outlive(sentinel: int) -> None:
     os._exit(1)
 
 
-def run(settings: Settings, application: Callable[[], Any] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first.
-
-    `application` makes another application than Calotype's in each worker, to compare with.
-    """
+def run(settings: Settings, application: Callable[[], Any]) -> None:
+    """Serve what `application` makes in each worker until SIGTERM or SIGINT; requests under way are finished first."""
     log.configure(settings.log)
-    {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application or partial(worker, settings))
+    {"granian": _granian, "uvicorn": _uvicorn}[settings.server](settings, application)
 
 
-def check(settings: Settings) -> None:
-    """Raise SettingsError unless the address can be listened on, and every file and the plugins named be used.
+def check(settings: Settings) -> Files:
+    """What the files named hold, for the workers.
 
-    Granian would share a taken port without a word.
+    Raises SettingsError unless the address can be listened on, and every file and the plugins named be used. Granian
+    would share a taken port without a word.
     """
     ready.check(settings)
-    protections.load(settings.image, policy_files.load(settings.policy))
-    schema_properties.load(settings.image)
+    files = read_files(settings)
+    protections.load(settings.image, policy_files.load(files.policy), files.protections)
+    schema_properties.load(settings.image, files.schema)
     if settings.tls.certificate:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls.certificate, settings.tls.key)
         except OSError as error:
-            files = f"{settings.tls.certificate}, {settings.tls.key}"
-            raise SettingsError(f"tls: cannot use {files}: {error.strerror or error}") from None
+            both = f"{settings.tls.certificate}, {settings.tls.key}"
+            raise SettingsError(f"tls: cannot use {both}: {error.strerror or error}") from None
     host, port = settings.address
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -85,6 +86,7 @@ def check(settings: Settings) -> None:
             probe.bind(address)
     except OSError as error:
         raise SettingsError(f"bind: cannot listen on {settings.bind}: {error.strerror}") from None
+    return files
 
 
 def _granian(settings: Settings, application: Callable[[], Any]) -> None:

@@ -38,7 +38,7 @@ class Deployment:
     def use(self, policy: str) -> None:
         """Put `NAME: RULE` in force."""
         self._file.write_text(json.dumps(dict([policy.split(": ", 1)])))
-        time.sleep(2 * LOOK_SECONDS)
+        time.sleep(3 * LOOK_SECONDS)
 
     def ask(self, call: str, kind: str, persona: str) -> str:
         """The outcome of a call about a new image."""

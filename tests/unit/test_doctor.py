@@ -173,3 +173,38 @@ def test_directories_that_cannot_be_used(deployment: Deployment, unwritable: Cal
     path.mkdir()
     unwritable(path)
     assert deployment.complaints() == [f"{path} cannot be written to: mend its owner or mode, or how it is mounted"]
+
+
+def test_policy_files(deployment: Deployment, tmp_path: Path) -> None:
+    file, directory = tmp_path / "policy.yaml", tmp_path / "policy.d"
+    directory.mkdir()
+    for setting, path in (("file", file), ("directory", directory)):
+        deployment.configure(STORES + f'[policy]\n{setting} = "{path}"\n')
+        rules = file if setting == "file" else directory / "a.yaml"
+        rules.write_text("get_image: role:reader")
+        assert deployment.complaints() == []
+        assert f"ok    {path} is in order" in deployment.run("doctor")[1]
+        rules.write_text("\nget_image: role:reader and")
+        wrong = f"policy: {rules}: line 2: get_image: not understood: 'role:reader and'"
+        assert deployment.complaints() == [wrong]
+        rules.write_text("get_imag: role:reader\nget_image: rule:readers")
+        assert deployment.complaints() == [
+            "policy: get_image names readers, which is no rule: `default` stands in",
+            "policy: get_imag is no rule of Glance's, and nothing names it: it has no effect",
+        ]
+        rules.unlink()
+    directory.rmdir()
+    assert deployment.complaints() == [f"policy.directory: {directory}: No such file or directory"]
+
+
+def test_a_rule_that_a_property_protection_names_is_in_order(deployment: Deployment, tmp_path: Path) -> None:
+    rules, protections = tmp_path / "policy.yaml", tmp_path / "protections.conf"
+    rules.write_text("team: role:reader")
+    protections.write_text("[.*]\ncreate = @\nread = team\nupdate = @\ndelete = @\n")
+    named = f'[image]\nproperty_protection_file = "{protections}"\nproperty_protection_rule_format = "policies"\n'
+    deployment.configure(f'[policy]\nfile = "{rules}"\n{named}')
+    assert deployment.complaints() == []
+    protections.write_text("[.*]")
+    broken = f"image.property_protection_file: {protections}: section [.*]: create is missing"
+    [told] = deployment.complaints()
+    assert told.startswith(broken)

@@ -44,7 +44,7 @@ def run(keystone: PlayedKeystone, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def start(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
     """Does what `calotype serve` does, but for serving."""
     monkeypatch.setenv("CALOTYPE_BIND", "127.0.0.1:0")
-    monkeypatch.setattr(importlib.import_module("calotype.cli.serve"), "run", lambda settings: None)
+    monkeypatch.setattr(importlib.import_module("calotype.cli.serve"), "run", lambda settings, application: None)
     return lambda: run("serve")
 
 

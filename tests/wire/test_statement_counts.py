@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from calotype.app import build
 from calotype.cli import clouds
 from calotype.cli.prepare import prepare
-from calotype.settings import Log, Settings
+from calotype.settings import Log, Policy, Settings
 from tests.support.inprocess import InProcess
 
 
@@ -105,6 +106,31 @@ async def test_definitions_take_as_many_statements_however_many_they_are(demo: I
         answer, statements = await demo.counted("GET", path + query)
         assert (answer.status_code, statements) == (200, expected), query
     assert len((await demo.client.get(path)).json()["namespaces"]) == 12
+
+
+@pytest.mark.asyncio
+async def test_what_the_rules_hide_is_not_looked_through_one_by_one(settings: Settings, tmp_path: Path) -> None:
+    rules = tmp_path / "policy.yaml"
+    rules.write_text("get_image: \"'yes':%(shown)s\"\nget_metadef_namespace: \"'public':%(visibility)s\"\n")
+    changed = msgspec.structs.replace(settings, policy=Policy(file=str(rules)))
+    images, namespaces = "/v2/images", "/v2/metadefs/namespaces"
+    async with InProcess(build(changed)) as running:
+        running.client.headers["X-Auth-Token"] = await token(running, changed, "admin")
+        for number in range(14):
+            shown = number in (0, 1)
+            await create(running, name=f"n{number}", shown="yes" if shown else "no")
+            wanted = {"namespace": f"n{number}", "visibility": "public" if shown else "private"}
+            assert (await running.client.post(namespaces, json=wanted)).status_code == 201
+        for path, statements in ((images, 2), (namespaces, 4)):
+            key = path.rpartition("/")[2]
+            for limit, names in ((1, ["n1"]), (2, ["n1", "n0"]), (3, ["n1", "n0"])):
+                answer, counted = await running.counted("GET", f"{path}?limit={limit}")
+                found = answer.json()
+                assert [each.get("name") or each["namespace"] for each in found[key]] == names
+                assert ("next" in found, counted) == (len(names) == limit, statements), (path, limit)
+            assert (await running.counted("GET", f"{path}?limit=15"))[1] == statements / 2, path
+            first = (await running.client.get(f"{path}?limit=1")).json()
+            assert len((await running.client.get(first["next"])).json()[key]) == 1
 
 
 @pytest.mark.asyncio

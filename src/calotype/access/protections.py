@@ -112,14 +112,26 @@ def completed(whole: Image, seen: Image, changed: Image) -> Image:
     return msgspec.structs.replace(changed, properties={**hidden, **changed.properties})
 
 
-def load(settings: Limits, policy: Policy) -> Protections | None:
-    """The configured protections, None if none are; raises SettingsError."""
+def read(settings: Limits) -> bytes:
+    """What the file holds, nothing if none is named; raises SettingsError."""
+    path = settings.property_protection_file
+    try:
+        return Path(path).read_bytes() if path else b""
+    except OSError as error:
+        raise SettingsError(f"image.property_protection_file: {path}: {error.strerror}") from None
+
+
+def load(settings: Limits, policy: Policy, content: bytes | None = None) -> Protections | None:
+    """The configured protections, None if none are; raises SettingsError.
+
+    `content` is what the file held when it was read before.
+    """
     path = settings.property_protection_file
     if not path:
         return None
     make = _role_rule if settings.property_protection_rule_format == "roles" else _policy_rule(policy)
     try:
-        file = _read(path)
+        file = _parsed(read(settings) if content is None else content)
         # What the file says of the service's own names is not even looked at, as in Glance.
         return Protections([_section(file, name, make) for name in file.sections() if not name.startswith(_OWN)])
     except _Wrong as wrong:
@@ -130,12 +142,10 @@ class _Wrong(Exception):
     """What is wrong with the file."""
 
 
-def _read(path: str) -> configparser.RawConfigParser:
+def _parsed(content: bytes) -> configparser.RawConfigParser:
     file = configparser.RawConfigParser()
     try:
-        file.read_string(Path(path).read_text("utf-8"), path)
-    except OSError as error:
-        raise _Wrong(error.strerror) from None
+        file.read_string(content.decode())
     except UnicodeDecodeError:
         raise _Wrong("not UTF-8") from None
     except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
@@ -195,7 +205,7 @@ def _policy_rule(policy: Policy) -> Callable[[str], Rule]:
             return _everybody
         if "," in text:
             raise _Wrong(f"{text!r} is a list; it is one policy rule that may combine others")
-        if not policy.knows(text):
+        if not policy.keeps(text):
             raise _Wrong(f"{text!r} is no policy rule")
         # Asked about no image, as in Glance: what it allows has to hold for every image of a list.
         return lambda caller: policy.allows(text, _with_service(caller))

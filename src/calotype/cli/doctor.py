@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import click
 
 from calotype.access import protections
 from calotype.access.access_keys import AccessKeys
-from calotype.access.policy import files as policy_files
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
+from calotype.cli.policy import rules_of, warnings
 from calotype.database import images as rows
 from calotype.database import loose, schema
 from calotype.database.connect import connect
@@ -200,13 +201,25 @@ def _tls(settings: Settings) -> Iterator[Finding]:
             yield False, f"tls: {path} cannot be read"
 
 
+def _policy(settings: Settings) -> Iterator[Finding]:
+    named = settings.policy.file or settings.policy.directory
+    if not named:
+        return
+    try:
+        rules_of(settings)
+    except SettingsError as error:
+        yield False, str(error)
+        return
+    with suppress(SettingsError):  # of the file of protections: told below
+        sentences = warnings(settings)
+        yield from ((False, f"policy: {sentence}") for sentence in sentences)
+        if not sentences:
+            yield True, f"{named} is in order"
+
+
 def _property_files(settings: Settings) -> Iterator[Finding]:
     looks: list[tuple[str, Callable[[], object]]] = [
-        (settings.policy.file or settings.policy.directory, lambda: policy_files.load(settings.policy)),
-        (
-            settings.image.property_protection_file,
-            lambda: protections.load(settings.image, policy_files.load(settings.policy)),
-        ),
+        (settings.image.property_protection_file, lambda: protections.load(settings.image, rules_of(settings))),
         (settings.image.schema_file, lambda: schema_properties.load(settings.image)),
     ]
     for path, look in looks:
@@ -284,6 +297,7 @@ _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _database,
     _plugins,
     _tls,
+    _policy,
     _property_files,
     _limits,
     _keystone,

@@ -2,8 +2,12 @@
 
 import click
 
+from calotype.access import protections
+from calotype.access.caller import Caller
 from calotype.access.policy import files as policy_files
-from calotype.access.policy.rules import DEFAULTS, RULES
+from calotype.access.policy.facts import Described
+from calotype.access.policy.policy import Policy
+from calotype.access.policy.rules import RULES
 from calotype.cli.common import with_settings
 from calotype.cli.output import FORMAT, printed
 from calotype.settings import Settings
@@ -24,12 +28,10 @@ def policy() -> None:
 @FORMAT
 @with_settings
 def list_(settings: Settings, changed: bool, form: str) -> None:
-    """List the rules in force; rules that name others that are not there are told."""
-    rules = policy_files.rulebook(settings.policy)
-    for name, absent in rules.undefined():
-        click.echo(f"Warning: {name} names {absent}, which is no rule; `default` stands in.", err=True)
-    for name in rules.texts.keys() - DEFAULTS.keys():
-        click.echo(f"Warning: {name} counts only where another rule or a property protection names it.", err=True)
+    """List the rules in force; what their writer hardly meant is told."""
+    for sentence in warnings(settings):
+        click.echo(f"Warning: {sentence}.", err=True)
+    rules = rules_of(settings).rules
     found = [
         {"rule": name, "changed": rules.changed(name), "guards": _GUARDS.get(name), "check": text}
         for name, text in rules.texts.items()
@@ -56,16 +58,17 @@ def check(
 ) -> None:
     """Tell what the rules let a caller do; exit with 1 if one of the named rules refuses.
 
-    The roles are the caller's as they are: those that they imply have to be named as well. A target's `owner` is its
-    `project_id`, too; without a target it is the caller's project.
+    The decision is the service's own: a caller without a project is refused everything. The roles are the caller's as
+    they are: those that they imply have to be named as well. A target's `owner` is its `project_id`, too; without a
+    target it is the caller's project.
     """
-    rules = policy_files.rulebook(settings.policy)
+    policy = rules_of(settings)
     for name in names:
-        if name not in rules.texts:
+        if name not in policy.rules.texts:
             raise click.UsageError(f"{name} is no rule; `calotype policy list` lists them.")
-    caller = {"roles": [*roles], "service_roles": [], "project_id": project, "user_id": user}
-    target = _target(facts, project)
-    decisions = {name: rules.decide(name, caller, target) for name in names or rules.texts}
+    caller = Caller(user_id=user or "", project_id=project, roles=frozenset(role.lower() for role in roles))
+    target = Described(_target(facts, project))
+    decisions = {name: policy.allows(name, caller, target) for name in names or policy.rules.texts}
     click.echo(printed([{"rule": name, "allowed": allowed} for name, allowed in decisions.items()], form))
     if names and not all(decisions.values()):
         raise click.exceptions.Exit(1)
@@ -77,6 +80,18 @@ def sample() -> None:
     click.echo(_HEAD)
     for rule in RULES:
         click.echo(f'\n# {rule.guards}\n# "{rule.name}": "{rule.check}"')
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What the rules say that their writer hardly meant, a sentence each; raises SettingsError."""
+    found = rules_of(settings)
+    protections.load(settings.image, found)  # its file names rules as well
+    return found.warnings()
+
+
+def rules_of(settings: Settings) -> Policy:
+    """The policy of the files that the settings name; raises SettingsError."""
+    return policy_files.load(policy_files.read(settings.policy))
 
 
 def _target(facts: tuple[str, ...], project: str | None) -> dict[str, str]:

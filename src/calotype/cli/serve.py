@@ -4,13 +4,15 @@ import asyncio
 import shlex
 import shutil
 import sys
+from functools import partial
 
 import click
 
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
+from calotype.cli.policy import warnings
 from calotype.cli.prepare import prepare
-from calotype.server import check, run
+from calotype.server import check, run, worker
 from calotype.settings import Settings
 
 
@@ -25,7 +27,8 @@ def serve(settings: Settings, demo: bool) -> None:
     """Run the service. The first start makes the database, the accounts and DIR/clouds.yaml."""
     if demo and settings.identity.source == "keystone":
         raise click.UsageError("--demo needs the projects of the built-in identity; tokens are a Keystone's here.")
-    check(settings)
+    files = check(settings)
+    _check_policy(settings)
     _check_limits(settings)
     _check_keystone(settings)
     project = prepare(settings, moved=True)
@@ -35,7 +38,13 @@ def serve(settings: Settings, demo: bool) -> None:
         add_images(settings)
     click.echo("\n".join(hints(settings, project)))
     sys.stdout.flush()
-    run(settings)
+    run(settings, partial(worker, settings, files))
+
+
+def _check_policy(settings: Settings) -> None:
+    """Tell what the rules say that their writer hardly meant."""
+    for sentence in warnings(settings):
+        click.echo(f"Warning: policy: {sentence}", err=True)
 
 
 def _check_limits(settings: Settings) -> None:

@@ -1,13 +1,14 @@
 """The verbs on images that do not touch their data. One rule for all: what cannot be seen does not exist."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from calotype.access.caller import Caller
 from calotype.access.policy.facts import OWN, Proposal, Target
+from calotype.access.policy.pages import filled
 from calotype.access.policy.policy import Policy
 from calotype.access.protections import Protections, completed
 from calotype.database import images as rows
@@ -107,14 +108,15 @@ class Library:
         return [rows.image(row) for row in await self._database.all(*lists.statement(listing))]
 
     async def _narrowed(self, caller: Caller, listing: Listing) -> list[Image]:
-        """A page of what the operator's rule lets the caller see: what it leaves out does not shorten the page."""
-        kept: list[Image] = []
-        while True:
-            found = await self._listed(listing)
-            kept += [image for image in found if self._policy.allows("get_image", caller, image)]
-            if listing.limit is None or len(found) < listing.limit or len(kept) >= listing.limit:
-                return kept[: listing.limit]
-            listing.marker = found[-1]
+        """A page of what the operator's rule lets the caller see."""
+
+        def read(marker: Image | None, limit: int | None) -> Awaitable[list[Image]]:
+            return self._listed(msgspec.structs.replace(listing, marker=marker, limit=limit))
+
+        def allowed(image: Image) -> bool:
+            return self._policy.allows("get_image", caller, image)
+
+        return await filled(read, allowed, listing.marker, listing.limit)
 
     def _fits_nothing(self, caller: Caller, each: Filter) -> bool:
         """Whether no image fits the filter: for the caller, none has a property that the caller may not read."""

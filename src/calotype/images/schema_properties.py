@@ -74,13 +74,26 @@ def shown(properties: Mapping[str, str | None], schema: SchemaProperties | None)
     return properties
 
 
-def load(settings: Limits) -> SchemaProperties | None:
-    """The configured schemas, None if none are; raises SettingsError."""
+def read(settings: Limits) -> bytes:
+    """What the file holds, nothing if none is named; raises SettingsError."""
+    path = settings.schema_file
+    file = files("calotype.images").joinpath("schema-image.json") if path == STANDARD else Path(path)
+    try:
+        return file.read_bytes() if path else b""
+    except OSError as error:
+        raise SettingsError(f"image.schema_file: {path}: {error.strerror}") from None
+
+
+def load(settings: Limits, content: bytes | None = None) -> SchemaProperties | None:
+    """The configured schemas, None if none are; raises SettingsError.
+
+    `content` is what the file held when it was read before.
+    """
     path = settings.schema_file
     if not path:
         return None
     try:
-        schemas, required = _parts(_read(path))
+        schemas, required = _parts(_document(read(settings) if content is None else content))
         for name, schema in schemas.items():
             _check(name, schema)
         return SchemaProperties(schemas, required)
@@ -92,12 +105,9 @@ class _Wrong(Exception):
     """What is wrong with the file."""
 
 
-def _read(path: str) -> Any:
-    file = files("calotype.images").joinpath("schema-image.json") if path == STANDARD else Path(path)
+def _document(content: bytes) -> Any:
     try:
-        return json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise _Wrong(error.strerror) from None
+        return json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise _Wrong(f"not JSON: {error}") from None
 

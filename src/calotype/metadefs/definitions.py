@@ -8,6 +8,7 @@ import msgspec
 
 from calotype.access.caller import Caller
 from calotype.access.policy.facts import OWN, Own
+from calotype.access.policy.pages import filled
 from calotype.access.policy.policy import Policy
 from calotype.database import metadef_listing as lists
 from calotype.database import metadefs as rows
@@ -58,7 +59,7 @@ class Definitions:
         return [rows.resource_type(row) for row in await self._database.all(rows.TYPES, {})]
 
     async def find(self, caller: Caller, listing: Listing, marker: str | None = None) -> Page:
-        """The namespaces of a list, after the one named `marker`. At most three statements.
+        """The namespaces of a list, after the one named `marker`. At most three statements by Glance's own rules.
 
         `listing.admin` and `listing.project` are filled in here. Raises NotAuthorized, NotFound for a bad marker.
         """
@@ -69,10 +70,25 @@ class Definitions:
             listing.marker = await self._seen(caller, marker, ABSENT)
         if listing.limit == 0:
             return Page([], None)
-        found, associations = await page(self._database, listing)
-        following = found[-1].name if found and len(found) == listing.limit else None
-        visible = [each for each in found if self._policy.allows("get_metadef_namespace", caller, each)]
-        return Page([Whole(each, associations.get(each.id, [])) for each in visible], following)
+        found = await self._narrowed(caller, listing)
+        following = found[-1].namespace.name if found and len(found) == listing.limit else None
+        return Page(found, following)
+
+    async def _narrowed(self, caller: Caller, listing: Listing) -> list[Whole]:
+        """A page of what the rule lets the caller see."""
+        associations: dict[str, list[Part]] = {}
+
+        async def read(marker: Namespace | None, limit: int | None) -> list[Namespace]:
+            wanted = msgspec.structs.replace(listing, marker=marker, limit=limit)
+            found, of_found = await page(self._database, wanted)
+            associations.update(of_found)
+            return found
+
+        def allowed(each: Namespace) -> bool:
+            return self._policy.allows("get_metadef_namespace", caller, each)
+
+        found = await filled(read, allowed, listing.marker, listing.limit)
+        return [Whole(each, associations.get(each.id, [])) for each in found]
 
     async def show(self, caller: Caller, name: str) -> Whole:
         """The namespace with everything in it. Two statements."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from calotype.access.caller import Caller
 from calotype.access.policy import facts
-from calotype.access.policy.facts import ABSENT, Own, Proposal, Target
+from calotype.access.policy.facts import ABSENT, Described, Own, Proposal, Target
 from calotype.access.policy.rulebook import Rulebook
 from calotype.images.model import Image
 from calotype.metadefs.model import Namespace
@@ -18,6 +18,7 @@ _KINDS = {
     Namespace: facts.of_namespace,
     Proposal: facts.of_proposal,
     Own: facts.of_own,
+    Described: facts.of_described,
     type(None): facts.of_nothing,
 }
 

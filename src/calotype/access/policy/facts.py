@@ -1,6 +1,6 @@
 """What policy rules may read of a caller and of what the call is about (spec: image-v2 3.2), by Glance's names."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -23,8 +23,14 @@ class Proposal(NamedTuple):
     visibility: str
 
 
+class Described(NamedTuple):
+    """A target whose facts somebody tells, to learn what would be decided."""
+
+    facts: Mapping[str, str]
+
+
 OWN = Own()
-Target = Image | Namespace | Proposal | Own | None
+Target = Image | Namespace | Proposal | Own | Described | None
 """None: the call is about no object."""
 OfCaller = Callable[[Caller], Hashable]
 OfTarget = Callable[[Caller, Any], Hashable]
@@ -101,6 +107,11 @@ def of_proposal(name: str) -> OfTarget:
 def of_own(name: str) -> OfTarget:
     """How a fact of what the caller's project has is read."""
     return _OWN.get(name, of_nothing(name))
+
+
+def of_described(name: str) -> OfTarget:
+    """How a fact is read that somebody tells."""
+    return lambda _, target: target.facts.get(name, ABSENT)
 
 
 def of_nothing(_: str) -> OfTarget:

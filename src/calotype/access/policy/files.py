@@ -14,40 +14,59 @@ from calotype.settings import SettingsError
 from calotype.telemetry.background import every
 
 LOOK_SECONDS = 1.0
-"""How soon a change is noticed."""
+"""How long lies between two looks; a change is put in force by the second one that finds it."""
 
 log = logging.getLogger("calotype.policy")
 
-State = tuple[tuple[str, int, int, int], ...]
+Texts = dict[Path, bytes]
+"""What the files hold, in the order in which they count."""
 
 
-def rulebook(files: Files) -> Rulebook:
+def read(files: Files) -> Texts:
+    """What the files hold; raises SettingsError."""
+    return {path: _content(path) for path in _paths(files)}
+
+
+def load(texts: Texts) -> Policy:
+    """The policy that the files make; raises SettingsError."""
+    return Policy(rulebook(texts))
+
+
+def rulebook(texts: Texts) -> Rulebook:
     """The rules that the files make; raises SettingsError."""
     changed: dict[str, str] = {}
-    for path in _paths(files):
-        changed |= _read(path)
+    places: dict[str, str] = {}
+    for path, content in texts.items():
+        rules = _rules(path, content)
+        changed |= {name: text for name, (text, _) in rules.items()}
+        places |= {name: place for name, (_, place) in rules.items()}
     try:
         return Rulebook(changed)
     except BadRules as error:
-        raise SettingsError(f"policy: {error}") from None
-
-
-def load(files: Files) -> Policy:
-    """The policy that the files make; raises SettingsError."""
-    return Policy(rulebook(files))
+        place = next(places[rule] for rule in error.rules if rule in places)
+        raise SettingsError(f"policy: {place}: {error}") from None
 
 
 class PolicyWatch:
-    """Puts changed files in force; a part of the worker. Files that cannot be used leave the rules as they are."""
+    """Puts changed files in force; a part of the worker. Files that cannot be used leave the rules as they are.
 
-    def __init__(self, files: Files, policy: Policy) -> None:
+    `texts` is what the policy was made of.
+    """
+
+    def __init__(self, files: Files, policy: Policy, texts: Texts) -> None:
         self._files = files
         self._policy = policy
-        self._state: State | None = None  # the rules were read before: what changed since is not known
+        self._in_force = texts
+        self._found: Texts | str = texts
+        self._judged: Texts | str = texts
 
     async def open(self) -> None:
-        """Begin to look."""
+        """Begin to look, with what has changed since the server's start in force."""
         if self._files.file or self._files.directory:
+            await self.look()
+            if self._found != self._judged:
+                await asyncio.sleep(LOOK_SECONDS)
+                await self.look()
             self._looking = asyncio.create_task(every(LOOK_SECONDS, self.look, "looking at the policy files"))
 
     async def close(self) -> None:
@@ -56,18 +75,32 @@ class PolicyWatch:
             self._looking.cancel()
 
     async def look(self) -> None:
-        """Read the files if they have changed."""
-        state = await asyncio.to_thread(_state, self._files)
-        if state == self._state:
+        """Put in force what this look and the one before have found: whoever writes a file may not be through."""
+        before, self._found = self._found, await asyncio.to_thread(_found, self._files)
+        if self._found != before or self._found == self._judged:
             return
-        self._state = state
+        self._judged = self._found
         try:
-            rules = await asyncio.to_thread(rulebook, self._files)
+            await self._adopt(self._found)
         except SettingsError as error:
             log.error("%s; the rules of before stay in force", error)
-        else:
+
+    async def _adopt(self, found: Texts | str) -> None:
+        if isinstance(found, str):
+            raise SettingsError(found)
+        for path, text in found.items():
+            # An editor or a full disk leaves it so, and the defaults would be in force.
+            if not text.strip() and self._in_force.get(path, b"").strip():
+                raise SettingsError(f"policy: {path}: empty; a file without rules holds {{}}")
+        rules = await asyncio.to_thread(rulebook, found)
+        try:
             self._policy.adopt(rules)
-            log.info("the changed policy files are in force")
+        except BadRules as error:
+            raise SettingsError(f"policy: {error}") from None
+        self._in_force = found
+        log.info("the changed policy files are in force")
+        for sentence in self._policy.warnings():
+            log.warning("policy: %s", sentence)
 
 
 def _paths(files: Files) -> list[Path]:
@@ -82,25 +115,50 @@ def _paths(files: Files) -> list[Path]:
     return found
 
 
-def _state(files: Files) -> State:
-    """What changes when a file does; one that is replaced has another inode."""
+def _found(files: Files) -> Texts | str:
+    """What the files hold, or why they cannot be read."""
     try:
-        stats = [(str(path), path.stat()) for path in _paths(files)]
-    except (OSError, SettingsError):
-        return ()
-    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+        return read(files)
+    except SettingsError as error:
+        return str(error)
 
 
-def _read(path: Path) -> dict[str, str]:
+def _content(path: Path) -> bytes:
     try:
-        found: Any = yaml.safe_load(path.read_bytes()) or {}
+        return path.read_bytes()
     except OSError as error:
         raise SettingsError(f"policy: {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"policy: {path}: not YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(found, dict):
-        raise SettingsError(f"policy: {path}: not a list of NAME: RULE")
+
+
+def _rules(path: Path, content: bytes) -> dict[str, tuple[str, str]]:
+    """The rules of a file by name: their texts and where they are."""
+    found, lines = _parsed(path, content)
+    rules = {}
     for name, text in found.items():
+        place = _place(path, lines.get(str(name)))
         if not isinstance(name, str) or not isinstance(text, str):
-            raise SettingsError(f'policy: {path}: {name}: a rule is a text; "" lets everybody, "!" nobody')
-    return found
+            raise SettingsError(f'policy: {place}: {name}: a rule is a text; "" lets everybody, "!" nobody')
+        rules[name] = text, place
+    return rules
+
+
+def _parsed(path: Path, content: bytes) -> tuple[dict[Any, Any], dict[str, int]]:
+    """What the YAML says, and the lines of its names."""
+    try:
+        loader = yaml.SafeLoader(content)
+        root = loader.get_single_node()
+        found: Any = loader.construct_document(root) if root else {}
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise SettingsError(f"policy: {_place(path, line)}: not YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(f"policy: {path}: not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(root, yaml.MappingNode):
+        if found:
+            raise SettingsError(f"policy: {path}: not a list of NAME: RULE")
+        return {}, {}
+    return found, {key.value: key.start_mark.line + 1 for key, _ in root.value}
+
+
+def _place(path: Path, line: int | None) -> str:
+    return f"{path}: line {line}" if line else str(path)

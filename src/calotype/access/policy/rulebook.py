@@ -24,7 +24,11 @@ logging.getLogger("oslo_policy._parser").addFilter(lambda _: False)
 
 
 class BadRules(Exception):
-    """Rules that cannot be used; the text says which and why."""
+    """Rules that cannot be used; the text says which and why, `rules` names those of which one has to be changed."""
+
+    def __init__(self, rules: tuple[str, ...], why: str) -> None:
+        super().__init__(f"{rules[0]}: {why}")
+        self.rules = rules
 
 
 class Reads(NamedTuple):
@@ -61,24 +65,24 @@ class Rulebook:
         """Whether the rule says something else than by default, as oslo.policy's list of redundant rules has it."""
         return str(self._rules[rule]) != _DEFAULTS.get(rule)
 
-    def undefined(self) -> list[tuple[str, str]]:
-        """Each rule that names one that is not there, and the name: `default` stands in."""
+    def named(self) -> list[tuple[str, str]]:
+        """Each rule that names another, and the name."""
         return [
             (name, leaf.match)
             for name, check in self._rules.items()
             for leaf in _leaves(check)
-            if isinstance(leaf, checks.RuleCheck) and leaf.match not in self._rules
+            if isinstance(leaf, checks.RuleCheck)
         ]
 
     def _closure(self, rule: str, on_the_way: tuple[str, ...]) -> set[str]:
         """The rule and all that it names, directly or not."""
-        if rule in on_the_way:
-            raise BadRules(f"{rule}: it names itself: {' -> '.join((*on_the_way, rule))}")
         name = rule if rule in self._rules else _ELSE
+        if name in on_the_way:
+            raise BadRules((name, *on_the_way), f"it names itself: {' -> '.join((*on_the_way, name))}")
         found = {name}
         for leaf in _leaves(self._rules[name]):
             if isinstance(leaf, checks.RuleCheck):
-                found |= self._closure(leaf.match, (*on_the_way, rule))
+                found |= self._closure(leaf.match, (*on_the_way, name))
         return found
 
     def _read_by(self, rule: str) -> Reads:
@@ -95,14 +99,19 @@ class Rulebook:
 
 
 def _parsed(name: str, text: str) -> checks.BaseCheck:
+    if not _understood(text):
+        raise BadRules((name,), f"not understood: {text!r}")
     check = Rules.from_dict({name: text})[name]
     for leaf in _leaves(check):
         if not isinstance(leaf, (*_WITHOUT_PARTS, *_LEAVES, checks.RuleCheck)):
-            raise BadRules(f"{name}: `{leaf}` cannot be decided here: it asks another service")
-        if isinstance(leaf, checks.FalseCheck) and "!" not in text:
-            # What oslo.policy does not understand it refuses to everybody, and says so in its log alone.
-            raise BadRules(f"{name}: not understood: {text!r}")
+            raise BadRules((name,), f"`{leaf}` cannot be decided here: it asks another service")
     return check
+
+
+def _understood(text: str) -> bool:
+    """oslo.policy makes the same of `!` and of what it does not understand, so it is asked without any `!`."""
+    checked = Rules.from_dict({"": text.replace("!", "@")})[""]
+    return not any(isinstance(leaf, checks.FalseCheck) for leaf in _leaves(checked))
 
 
 def _leaves(check: checks.BaseCheck) -> Iterator[checks.BaseCheck]:
@@ -120,7 +129,7 @@ def _leaves(check: checks.BaseCheck) -> Iterator[checks.BaseCheck]:
 def _of_target(name: str, leaf: checks.Check) -> list[str]:
     """What stands as %(NAME)s on the right."""
     if _RIGHT.fullmatch(leaf.match) is None:
-        raise BadRules(f"{name}: `{leaf}`: only %(NAME)s can stand for a value")
+        raise BadRules((name,), f"`{leaf}`: only %(NAME)s can stand for a value")
     return _PLACE.findall(leaf.match)
 
 
@@ -133,7 +142,7 @@ def _of_caller(name: str, leaf: checks.Check) -> list[str]:
     except ValueError:
         return [leaf.kind.partition(".")[0]]
     except (SyntaxError, TypeError, RecursionError, MemoryError):
-        raise BadRules(f"{name}: `{leaf}`: {leaf.kind!r} is neither a name nor a literal") from None
+        raise BadRules((name,), f"`{leaf}`: {leaf.kind!r} is neither a name nor a literal") from None
     return []
 
 

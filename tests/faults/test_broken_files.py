@@ -1,0 +1,58 @@
+"""Files that break while the service runs, and workers that die then: it goes on with what it has read at its start."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.attacked import Site, eventually
+from tests.support.raw import Answer, Raw
+
+FILES = {
+    "CALOTYPE_POLICY_FILE": "delete_image: '!'\nteam: 'role:admin'\nget_imag: ''\n",
+    "CALOTYPE_IMAGE_PROPERTY_PROTECTION_FILE": "[^secret]\ncreate = @\nread = team\nupdate = @\ndelete = @\n"
+    "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n",
+    "CALOTYPE_IMAGE_SCHEMA_FILE": '{"cores": {"type": "integer"}}',
+}
+
+
+def ask(client: Raw, method: str, site: Site, image: str) -> Answer:
+    """The answer about an image, on this connection."""
+    return client.request(method, f"/v2/images/{image}", {"X-Auth-Token": site.token}).answer()
+
+
+@pytest.mark.parametrize("lane", ["granian", "uvicorn"])
+@pytest.mark.parametrize("how", ["broken", "absent"])
+def test_a_worker_that_is_started_anew_has_the_rules_of_the_others(
+    start: Callable[..., Site], tmp_path: Path, lane: str, how: str
+) -> None:
+    paths = {name: tmp_path / name for name in FILES}
+    for name, path in paths.items():
+        path.write_text(FILES[name])
+    environment = {name: str(path) for name, path in paths.items()}
+    environment["CALOTYPE_IMAGE_PROPERTY_PROTECTION_RULE_FORMAT"] = "policies"
+    site = start("sqlite", environment=environment, options=("--workers", "2", "--server", lane))
+    told = "Warning: policy: get_imag is no rule of Glance's, and nothing names it: it has no effect\n"
+    assert site.server.log.count("Warning: ") == site.server.log.count(told) == 1
+    image = site.image(secret="s", cores=4)
+    for path in paths.values():
+        if how == "broken":
+            path.write_text("[broken")
+        else:
+            path.unlink()
+    victim, other = site.workers()
+    os.kill(victim, signal.SIGKILL)
+    assert eventually(lambda: len(site.workers()) == 2 and victim not in site.workers(), 20)
+    clients, _ = site.scattered(6)
+    assert other in site.workers()
+    for client in clients:
+        found = json.loads(ask(client, "GET", site, image).body)
+        assert (found["cores"], "secret" in found) == (4, False)
+        assert ask(client, "DELETE", site, image).status == 403
+        client.close()
+    paths["CALOTYPE_POLICY_FILE"].write_text("team: '!'")
+    with site.server.client() as api:
+        assert eventually(lambda: api.delete(f"/v2/images/{image}").status_code == 204, 10), "Mended, it counts."
