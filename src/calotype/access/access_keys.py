@@ -86,7 +86,7 @@ class AccessKeys:
         """A new access key and its secret, which nobody is told again; raises NotFound, Invalid and SettingsError."""
         if len(description) > DESCRIPTION_LENGTH or not keepable(description):
             raise Invalid(f"A description has at most {DESCRIPTION_LENGTH} characters.")
-        if await self._database.one(rows.ANY, {}) is None:
+        if not await self.check():
             self._vault.make()
         id_, secret = _letters(string.ascii_uppercase + string.digits, 20), _letters(string.ascii_letters, 40)
         row = {
