@@ -137,6 +137,17 @@ def test_the_life_of_an_image(cloud: Cloud) -> None:
     assert listed(client) == ["another"]
 
 
+def test_patches_in_quick_succession(cloud: Cloud) -> None:
+    """The SDK signs them alike: neither the patch nor a fraction of the second is in the signature."""
+    client = cloud.ims()
+    image = create(client, "name")
+    for name in ("one", "two", "three", "four"):
+        rename = [GlanceUpdateImageRequestBody(op="replace", path="/name", value=name)]
+        changed = client.glance_update_image(GlanceUpdateImageRequest(image_id=image, body=rename))
+        assert changed.name == name
+    client.glance_delete_image(GlanceDeleteImageRequest(image_id=image))
+
+
 def test_members(cloud: Cloud) -> None:
     owner, other = cloud.ims(), cloud.ims("alt")
     project = cloud.server.personas["alt"].project_id

@@ -36,6 +36,12 @@ class Buckets:
         if not allowed:
             raise TooManyRequests(max(1, math.ceil((1.0 - level) / self._pace)))
 
+    def put_back(self, name: str) -> None:
+        """Undo a `take`."""
+        if name in self._levels:
+            level, since = self._levels[name]
+            self._levels[name] = (min(self._burst, level + 1.0), since)
+
 
 class Rates:
     """The limits that the settings ask for."""
@@ -53,6 +59,11 @@ class Rates:
         """Count a request of a user; raises TooManyRequests."""
         if self._callers is not None:
             self._callers.take(user_id)
+
+    def not_of_caller(self, user_id: str) -> None:
+        """Do not count a request that turned out to be somebody else's."""
+        if self._callers is not None:
+            self._callers.put_back(user_id)
 
     def of_address(self, address: str) -> None:
         """Count a request that is not known to be anybody's, or a log-in; raises TooManyRequests."""

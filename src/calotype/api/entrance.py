@@ -8,14 +8,14 @@ from urllib.parse import quote
 import msgspec
 
 from calotype.access import signing
-from calotype.access.access_keys import AccessKeys
 from calotype.access.access_rules import permits
 from calotype.access.authority import Authority
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
 from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
-from calotype.access.signing import Message
+from calotype.access.signers import Signers
+from calotype.access.signing import Claim, Message
 from calotype.api.wire import Request, forwarded
 from calotype.settings import Settings
 
@@ -27,14 +27,14 @@ _PROJECT = re.compile(r"/v[0-9.]+/([0-9a-f-]{1,64})/").match
 
 
 class Entrance:
-    """Finds the caller of a request. Without `keys` no signature proves anything."""
+    """Finds the caller of a request. Without `signers` no signature proves anything."""
 
     def __init__(
-        self, settings: Settings, authority: Authority, policy: Policy, keys: AccessKeys | None, rates: Rates
+        self, settings: Settings, authority: Authority, policy: Policy, signers: Signers | None, rates: Rates
     ) -> None:
         self.authority = authority
         self._policy = policy
-        self._keys = keys
+        self._signers = signers
         self._rates = rates
         self._counts = rates.any
         self._believe_proxy = settings.proxy_headers
@@ -86,25 +86,37 @@ class Entrance:
         return caller
 
     async def _signer(self, request: Request) -> Caller:
+        signers = self._signers
         try:
-            keys = self._keys
-            if keys is None:
+            if signers is None:
                 raise Unauthorized("Signed requests are not accepted here; log in for a token.")
             claim = signing.claim(request.fields)
-            keys.timely(claim)
-            path, host = signed_place(request, self._believe_proxy)
-            fields = request.fields if host is None else {**request.fields, b"host": host}
-            query = request.scope["query_string"]
-            message = Message(request.method, path, query, fields, await _payload(request))
-            caller = await keys.caller(claim, message, _project(request))
+            caller = await self._proven(signers, claim, request)
         except Unauthorized:
             self.knock(request)
             raise
         # Before the signature is used up: a client may send the same request again after Retry-After.
         self._rates.of_caller(caller.user_id)
         if request.method not in _SAFE:
-            await keys.use_once(claim)
+            unsigned = await _unsigned(request)
+            try:
+                await signers.use_once(claim, unsigned)
+            except Unauthorized:
+                # Whoever recorded a request does not use up what its signer may ask.
+                self._rates.not_of_caller(caller.user_id)
+                self.knock(request)
+                raise
         return caller
+
+    async def _proven(self, signers: Signers, claim: Claim, request: Request) -> Caller:
+        signers.timely(claim)
+        # Before the body, which is kept: nobody's would be, too.
+        signer = await signers.signer(claim)
+        path, host = signed_place(request, self._believe_proxy)
+        fields = request.fields if host is None else {**request.fields, b"host": host}
+        query = request.scope["query_string"]
+        message = Message(request.method, path, query, fields, await _payload(request))
+        return await signers.caller(signer, claim, message, _project(request))
 
 
 def _project(request: Request) -> str | None:
@@ -125,16 +137,32 @@ async def _payload(request: Request) -> bytes:
         return signing.EMPTY
     if request.method in _SAFE:
         raise Unauthorized(f"A signed {request.method} has no body.")
-    told = request.fields.get(b"x-sdk-content-sha256", b"").strip()
+    told = _told(request)
     if told == signing.UNSIGNED:
         return told
-    body = await request.content(LARGEST)
-    request.give_back(body)
+    body = await _kept(request)
     found = hashlib.sha256(body).hexdigest().encode()
     # Of an empty body the SDK signs the hash, whatever it tells.
     if body and told not in (b"", found):
         raise Unauthorized
     return found
+
+
+async def _unsigned(request: Request) -> bytes | None:
+    """The document of a PATCH that is not signed; it stays to be read again. Raises BodyTooLarge."""
+    if request.method == "PATCH" and request.has_body and _told(request) == signing.UNSIGNED:
+        return await _kept(request)
+    return None
+
+
+def _told(request: Request) -> bytes:
+    return request.fields.get(b"x-sdk-content-sha256", b"").strip()
+
+
+async def _kept(request: Request) -> bytes:
+    body = await request.content(LARGEST)
+    request.give_back(body)
+    return body
 
 
 def permitted(caller: Caller, service: str, request: Request) -> bool:
