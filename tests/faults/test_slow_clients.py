@@ -123,6 +123,50 @@ def test_a_head_that_is_too_large(server: Server) -> None:
     served(server)
 
 
+def test_a_body_that_trickles_past_its_answer(server: Server) -> None:
+    headers = {"Expect": "100-continue", "Content-Type": "application/json", "Content-Length": "1000"}
+    with Raw(server.port) as raw:
+        assert raw.request("POST", "/v2/images", headers).answer().status == 401
+        assert trickle(raw, b"d" * 300, 0.1) < LONG_ENOUGH
+        assert raw.ended()
+
+
+def test_a_body_that_comes_past_its_answer_in_time(server: Server) -> None:
+    headers = {"Expect": "100-continue", "Content-Type": "application/json", "Content-Length": "10"}
+    with Raw(server.port) as raw:
+        assert raw.request("POST", "/v2/images", headers).answer().status == 401
+        try:
+            raw.send(b"d" * 10).request("GET", "/healthcheck", {}).answer()
+        except ConnectionError:
+            return  # Granian ends the connection with the answer
+        for _ in range(3):
+            time.sleep(SECONDS / 2)
+            assert raw.request("GET", "/healthcheck", {}).answer().status == 200
+
+
+def chunked(server: Server, trailers: bytes, headers: dict[str, str]) -> int | None:
+    """The status of a new image's request that has something behind its body."""
+    with Raw(server.port) as raw, suppress(ConnectionError):
+        headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked", **headers}
+        raw.request("POST", "/v2/images", headers, b"2\r\n{}\r\n0\r\n" + trailers + b"\r\n")
+        return raw.answer().status
+    return None
+
+
+def test_what_comes_behind_a_body_is_no_head(server: Server) -> None:
+    token = server.personas["demo"].token
+    assert chunked(server, b"X-Auth-Token: %s\r\n" % token.encode(), {}) == 401
+    assert chunked(server, b"X-Auth-Token: nonsense\r\n", {"X-Auth-Token": token}) == 201
+    server.clear()
+
+
+@pytest.mark.parametrize("trailers", [b"X: " + b"v" * 2_000_000, (b"X: " + b"v" * 8000 + b"\r\n") * 250])
+def test_what_comes_behind_a_body_has_an_end(server: Server, trailers: bytes) -> None:
+    assert chunked(server, trailers + b"\r\n", {"X-Auth-Token": server.personas["demo"].token}) in (400, 431, None)
+    with server.client() as api:
+        assert api.get("/v2/images").json()["images"] == []
+
+
 def test_a_document_that_trickles(server: Server) -> None:
     body = b'{"name": "' + b"n" * 200 + b'"}'
     token = server.personas["demo"].token
