@@ -80,6 +80,14 @@ def test_an_address_without_a_valid_token(limited: Server) -> None:
         assert demo.get("/v2/images").status_code == 200
 
 
+def test_an_address_with_a_token_beside_a_bad_one_of_a_service(limited: Server) -> None:
+    paths: Iterator[str] = iter(["/v2/images", "/v2.1/images"] * BURST)
+    with limited.client("demo") as demo:
+        passed, _ = until_refused(lambda: demo.get(next(paths), headers={"X-Service-Token": "nonsense"}))
+        assert 0 < passed <= BURST + 8
+        assert demo.get("/v2/images").status_code == 200
+
+
 def test_log_ins(limited: Server) -> None:
     user = {"name": "demo", "domain": {"id": "default"}, "password": "wrong"}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
