@@ -73,13 +73,10 @@ class Rates:
 
 def _network(address: str) -> str:
     """What one client is taken to have: an IPv4 address, or the network of 64 bits of an IPv6 address."""
-    host = address[1:].partition("]")[0] if address.startswith("[") else address
-    if host.count(":") == 1:
-        host = host.partition(":")[0]
     try:
-        found = ipaddress.ip_address(host.partition("%")[0])
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return host[:64]
+        return address
     if isinstance(found, ipaddress.IPv6Address):
         mapped = found.ipv4_mapped
         return str(mapped) if mapped else str(ipaddress.ip_network((found, 64), strict=False))

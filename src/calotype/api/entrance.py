@@ -1,6 +1,7 @@
 """Who asks, in every API: the bearer of a token, or whoever signed the request; and whether he asks too often."""
 
 import hashlib
+import ipaddress
 import re
 from collections.abc import Awaitable
 from urllib.parse import quote
@@ -182,14 +183,27 @@ def signed_place(request: Request, believe_proxy: bool) -> tuple[bytes, bytes | 
 
 
 def client_address(request: Request, believe_proxy: bool) -> str:
-    """Where a request comes from: behind a proxy that is believed, what that proxy itself saw; empty if unknown."""
-    if believe_proxy:
-        # A client may send such headers itself; the proxy adds to their end.
-        found = (request.field(b"x-forwarded-for") or "").rpartition(",")[2]
-        if not found.strip():
-            last = (request.field(b"forwarded") or "").rpartition(",")[2]
-            named = [pair.partition("=") for pair in last.split(";")]
-            found = next((value for name, _, value in named if name.strip().lower() == "for"), "")
-        if found.strip(' "'):
-            return found.strip(' "')
-    return (request.scope.get("client") or ("", 0))[0]
+    """The IP address that a request comes from: behind a proxy that is believed, what that proxy itself saw, if it is
+    one; empty if unknown.
+    """
+    peer: str = (request.scope.get("client") or ("", 0))[0]
+    if not believe_proxy:
+        return peer
+    # A client may send such headers itself; the proxy adds to their end.
+    found = (request.field(b"x-forwarded-for") or "").rpartition(",")[2]
+    if not found.strip():
+        last = (request.field(b"forwarded") or "").rpartition(",")[2]
+        named = [pair.partition("=") for pair in last.split(";")]
+        found = next((value for name, _, value in named if name.strip().lower() == "for"), "")
+    return _address(found.strip(' "')) or peer
+
+
+def _address(node: str) -> str | None:
+    """The IP address in `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:4711`."""
+    host = node[1:].partition("]")[0] if node.startswith("[") else node
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        return None
