@@ -58,6 +58,7 @@ def test_a_caller(limited: Server) -> None:
     message = "This request was rate-limited."
     assert identity.json() == {"error": {"code": 429, "message": message, "title": "Too Many Requests"}}
     assert text.text.startswith("429 Too Many Requests")
+    assert text.headers["x-openstack-request-id"].startswith("req-")
     assert message in text.text
     assert [each.status_code for each in (compute, identity, text, upload)] == [429] * 4
 
