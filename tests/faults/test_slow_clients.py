@@ -2,8 +2,6 @@
 
 import json
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,10 +9,10 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from tests.support.access_key import Pair, signed
+from tests.support.access_key import signed
 from tests.support.attacked import eventually
 from tests.support.raw import Answer, Raw, head
-from tests.support.server import Server, clean_environment
+from tests.support.server import Server
 from tests.support.servers import Servers
 
 PACE = 1000
@@ -218,10 +216,7 @@ def test_an_upload_that_is_fast_enough(server: Server) -> None:
 
 
 def test_a_signed_body_that_trickles(server: Server) -> None:
-    command = [sys.executable, "-m", "calotype", "key", "create", "--user", "demo", "--format", "json"]
-    command += ["--data", str(server.data), "--database", server.database]
-    made = json.loads(subprocess.run(command, capture_output=True, check=True, env=clean_environment()).stdout)
-    pair = Pair(made["access_key"], made["secret_key"])
+    pair = server.access_key()
     body = json.dumps({"name": "n" * 200}).encode()
     lines = signed(pair, "POST", "/v2/images", {"Host": "127.0.0.1", "Content-Type": "application/json"}, body=body)
     del lines["Host"]  # Raw sends it
