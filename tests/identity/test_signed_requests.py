@@ -243,7 +243,7 @@ async def test_what_ends_a_token_ends_what_a_key_may(site: Site) -> None:
 
 
 async def test_statements(site: Site) -> None:
-    """A key that is known costs nothing, a signed write one statement more than with a token."""
+    """A key that is known costs nothing, a signed write one statement more than with a token, an unsigned patch two."""
     image, token = await site.image(), await site.log_in()
     counted, by_token = site.running.counted, {"X-Auth-Token": token}
     lines = signed(site.pair, "GET", f"/v2/images/{image}", HOST)
@@ -254,6 +254,11 @@ async def test_statements(site: Site) -> None:
     await site.running.client.delete(path, headers=by_token)
     answer, more = await counted("PUT", path, headers=signed(site.pair, "PUT", path, HOST))
     assert (answer.status_code, more) == (204, plain + 1)
+    path = f"/v2/images/{image}"
+    plain = (await counted("PATCH", path, headers={**PATCH, **by_token}, content=RENAME))[1]
+    lines = signed(site.pair, "PATCH", path, {**PATCH, **UNSIGNED}, payload="UNSIGNED-PAYLOAD")
+    answer, more = await counted("PATCH", path, headers=lines, content=RENAME.replace(b"new", b"newer"))
+    assert (answer.status_code, more) == (200, plain + 2)
 
 
 async def test_secrets_are_encrypted_and_the_key_is_not_in_the_database(site: Site) -> None:
