@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calotype.access import protections
-from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
 from calotype.access.application_credentials import ApplicationCredentials
 from calotype.access.assignments import Assignments
@@ -24,6 +23,7 @@ from calotype.access.policy import files as policy_files
 from calotype.access.policy.files import PolicyWatch
 from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
+from calotype.access.signers import Signers
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
 from calotype.api.compute.routes import ComputeAPI
@@ -171,16 +171,16 @@ def build(settings: Settings, files: Files | None = None) -> ASGIApp:
     files = files or read_files(settings)
     parts = assemble(settings, files)
     tokens = Tokens(parts.database, settings.identity)
-    keys = None
+    signers = None
     if settings.identity.source == "builtin":
-        keys = AccessKeys(parts.database, Vault(settings.access_key_file), tokens, settings.identity)
-    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens, keys)
+        signers = Signers(parts.database, Vault(settings.access_key_file), tokens, settings.identity)
+    sweeper = Sweeper(parts.database, parts.shelf, parts.intake, parts.holder, parts.queue, tokens, signers)
     keeper = CacheKeeper(parts.database, parts.transfer, parts.cache)
     watch = PolicyWatch(settings.policy, parts.policy, files.policy)
     deprecated = DeprecatedCalls()
 
     authority = _authority(settings, tokens)
-    entrance = Entrance(settings, authority, parts.policy, keys, Rates(settings.rate))
+    entrance = Entrance(settings, authority, parts.policy, signers, Rates(settings.rate))
     compute = ComputeAPI(settings, entrance, parts.library, deprecated)
     image = ImageApp(ImageAPI(settings, entrance, parts))
     identity = _identity(settings, parts.database, entrance, tokens)

@@ -7,11 +7,14 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 417_792
-"""The largest head of a request; the same as Granian's."""
+"""The largest head of a request, the same as Granian's; and the most that may come behind a body."""
 
 
 class Impatient(HttpToolsProtocol):
-    """Ends a connection whose next head takes longer than `head_seconds`, or is larger than HEAD_BYTES."""
+    """Ends a connection whose next head takes longer than `head_seconds`, or is larger than HEAD_BYTES.
+
+    What is left of a request after its answer may take as long. Trailers are let go: uvicorn takes them for the head's.
+    """
 
     def __init__(self, head_seconds: float, **given: Any) -> None:
         super().__init__(**given)
@@ -27,14 +30,18 @@ class Impatient(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Something came of it."""
-        if self._in_head:
-            self._read += len(data)
-            if self._read > HEAD_BYTES:
-                self._refuse(431)
-                return
-            if self._timer is None:
-                self._await_head()
+        self._read += len(data)
+        if self._read > HEAD_BYTES:
+            self._refuse(431)
+            return
+        if self._in_head and self._timer is None:
+            self._await_head()
         super().data_received(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the head, or a trailer."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -42,10 +49,22 @@ class Impatient(HttpToolsProtocol):
         self._await_nothing()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._read = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The request is whole; what comes now is the next one's head."""
         self._in_head, self._read = True, 0
+        self._await_nothing()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is over."""
+        super().on_response_complete()
+        if not self._in_head and self.cycle.response_complete:
+            self._timer = self.loop.call_later(self._head_seconds, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client went."""
@@ -62,6 +81,9 @@ class Impatient(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         self._await_nothing()
+        if not self._in_head:
+            self.transport.close()
+            return
         cycle: Any = self.cycle
         if cycle is not None and not cycle.response_complete:
             # Part of the next request has come before this one's answer is over: that comes first.

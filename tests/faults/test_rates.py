@@ -58,6 +58,7 @@ def test_a_caller(limited: Server) -> None:
     message = "This request was rate-limited."
     assert identity.json() == {"error": {"code": 429, "message": message, "title": "Too Many Requests"}}
     assert text.text.startswith("429 Too Many Requests")
+    assert text.headers["x-openstack-request-id"].startswith("req-")
     assert message in text.text
     assert [each.status_code for each in (compute, identity, text, upload)] == [429] * 4
 
@@ -77,6 +78,14 @@ def test_an_address_without_a_valid_token(limited: Server) -> None:
     signed = httpx.get(f"{limited.base}/v2/images", auth=Signing(Pair("UNKNOWN", "x")))
     assert signed.status_code == 429
     with limited.client("demo") as demo:
+        assert demo.get("/v2/images").status_code == 200
+
+
+def test_an_address_with_a_token_beside_a_bad_one_of_a_service(limited: Server) -> None:
+    paths: Iterator[str] = iter(["/v2/images", "/v2.1/images"] * BURST)
+    with limited.client("demo") as demo:
+        passed, _ = until_refused(lambda: demo.get(next(paths), headers={"X-Service-Token": "nonsense"}))
+        assert 0 < passed <= BURST + 8
         assert demo.get("/v2/images").status_code == 200
 
 

@@ -1,15 +1,12 @@
 """Signed requests that are sent again, to several workers at the same time."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 
 import httpx
 import pytest
 
-from tests.support.access_key import Pair, signed
-from tests.support.server import Server, clean_environment
+from tests.support.access_key import signed
+from tests.support.server import Server
 from tests.support.threads import together
 
 TIMES = 16
@@ -21,13 +18,10 @@ def test_of_all_copies_one_counts_whichever_worker_gets_it(
     start_server: Callable[..., Server], database: str, lane: str
 ) -> None:
     server = start_server(database, options=("--server", lane, "--workers", "2"))
-    command = [sys.executable, "-m", "calotype", "key", "create", "--user", "demo", "--format", "json"]
-    command += ["--data", str(server.data), "--database", server.database]
-    made = json.loads(subprocess.run(command, capture_output=True, check=True, env=clean_environment()).stdout)
     host = f"127.0.0.1:{server.port}"
     body = b'{"name": "once"}'
     lines = signed(
-        Pair(made["access_key"], made["secret_key"]),
+        server.access_key(),
         "POST",
         "/v2/images",
         {"Host": host, "Content-Type": "application/json"},

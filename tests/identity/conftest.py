@@ -1,12 +1,13 @@
 """A built-in identity in this process, on each database in turn, with hashing made cheap."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest_asyncio
 
-from calotype.access.access_keys import AccessKeys
 from calotype.access.accounts import Accounts
 from calotype.access.application_credentials import ApplicationCredentials
 from calotype.access.assignments import Assignments
@@ -15,14 +16,19 @@ from calotype.access.model import SYSTEM, UNSCOPED, Login, Scope
 from calotype.access.passwords import Passwords
 from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
+from calotype.access.signers import Signers
 from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
 from calotype.api.entrance import Entrance
 from calotype.api.identity.routes import Directory, IdentityAPI
+from calotype.app import build
+from calotype.cli.prepare import prepare
 from calotype.database.connect import connect
 from calotype.database.engine import Database
 from calotype.images.model import now
-from calotype.settings import Identity, Settings
+from calotype.settings import Identity, Log, Settings
+from tests.support.inprocess import InProcess
+from tests.support.site import Site
 
 CHEAP = Identity(password_memory_kib=64, password_iterations=1)
 PASSWORD = "correct horse battery staple"
@@ -62,8 +68,8 @@ class World:
         self.implications = Implications(self.database, self.tokens.forget)
         self.credentials = ApplicationCredentials(self.database, self.passwords, self.tokens.forget)
         self.directory = Directory(self.accounts, self.assignments, self.implications, self.credentials)
-        keys = AccessKeys(self.database, Vault(self.settings.access_key_file), self.tokens, CHEAP)
-        self.entrance = Entrance(self.settings, self.tokens, Policy(), keys, Rates(self.settings.rate))
+        signers = Signers(self.database, Vault(self.settings.access_key_file), self.tokens, CHEAP)
+        self.entrance = Entrance(self.settings, self.tokens, Policy(), signers, Rates(self.settings.rate))
         await self._people()
         transport = httpx.ASGITransport(IdentityAPI(self.settings, self.entrance, self.tokens, self.directory))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://cloud:5000")
@@ -131,6 +137,18 @@ def login(user: str = "demo", password: str = PASSWORD, scope: Any = None) -> di
     person = {"name": user, "domain": {"id": "default"}, "password": password}
     auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": person}}}
     return {"auth": auth | ({} if scope is None else {"scope": scope})}
+
+
+@pytest_asyncio.fixture
+async def site(url: str, tmp_path: Path) -> AsyncIterator[Site]:
+    """A running application, and its accounts."""
+    settings = Settings(data=str(tmp_path / "data"), database=url, log=Log(requests=False), identity=CHEAP)
+    await asyncio.to_thread(prepare, settings)
+    async with InProcess(build(settings)) as running:
+        found = Site(settings, running)
+        await found.open()
+        yield found
+        await found.database.close()
 
 
 @pytest_asyncio.fixture

@@ -1,6 +1,7 @@
 """`calotype key`, and what `calotype doctor` says of access keys."""
 
 import asyncio
+import base64
 import json
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 from calotype.access.vault import Vault
 from calotype.cli import main
 from calotype.cli.prepare import prepare
-from calotype.settings import Identity, Settings
+from calotype.settings import Identity, Settings, SettingsError
 
 Do = Callable[[str], Result]
 
@@ -91,6 +92,38 @@ def test_a_lost_key_file_is_not_replaced_while_there_are_access_keys(do: Do, tmp
     assert f"{file} cannot be read" in do("doctor").output
     file.write_bytes(kept[:-9] + b"AAAAAAA=\n")
     assert "put back the one they were made with" in do("doctor").output
+
+
+def test_no_access_key_is_made_under_another_key(do: Do, tmp_path: Path) -> None:
+    """It would work, and the ones before it no longer."""
+    made(do("key create --user demo --format json"))
+    file = tmp_path / "data" / "access-keys.key"
+    file.write_bytes(base64.urlsafe_b64encode(bytes(32)))
+    answer = do("key create --user demo")
+    assert answer.exit_code == 1
+    assert f"{file} is not the key" in answer.output
+    assert len(made(do("key list --format json"))) == 1
+
+
+def test_a_secret_of_one_access_key_is_none_of_another(tmp_path: Path) -> None:
+    """Whoever can write to the database cannot give his own key somebody else's secret."""
+    vault = Vault(tmp_path / "key")
+    vault.make()
+    kept = vault.lock("A", b"secret")
+    assert vault.unlock("A", kept) == b"secret"
+    with pytest.raises(SettingsError, match="is not the key that the access key B"):
+        vault.unlock("B", kept)
+
+
+def test_a_key_file_that_is_exchanged_counts_at_once(tmp_path: Path) -> None:
+    """As after the first access key of all was made anew on another host: no request fails."""
+    old, new = Vault(tmp_path / "key"), Vault(tmp_path / "new")
+    old.make()
+    new.make()
+    assert old.unlock("A", old.lock("A", b"before")) == b"before"
+    kept = new.lock("B", b"after")
+    new.path.replace(old.path)
+    assert old.unlock("B", kept) == b"after"
 
 
 def test_the_first_keys_made_at_once_share_one_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A running `calotype serve`, as its users have it: a process of its own, reached through its socket."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import yaml
 
+from tests.support.access_key import Pair
 from tests.support.personas import Persona, log_in, prepare
 from tests.support.system import ROOT, free_port
 
@@ -160,6 +162,18 @@ class Server:
         """A client with a persona's token."""
         headers = {"X-Auth-Token": self.personas[persona].token, "Accept": "application/json"}
         return httpx.Client(base_url=self.base, headers=headers, timeout=30)
+
+    def operator(self, *arguments: str) -> Any:
+        """What an operator's command prints, as JSON."""
+        place = ("--data", str(self.data), "--database", self.database, "--format", "json")
+        command = [sys.executable, "-m", "calotype", *arguments, *place]
+        done = subprocess.run(command, capture_output=True, env=clean_environment(), timeout=60, check=True)
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def access_key(self, user: str = "demo") -> Pair:
+        """A new access key of a user."""
+        made = self.operator("key", "create", "--user", user)
+        return Pair(made["access_key"], made["secret_key"])
 
     def clear(self) -> None:
         """Delete every image and every metadata definition."""

@@ -1,17 +1,21 @@
 """Access rules of application credentials: which requests a token may make (spec: identity-and-huawei B.1, step 5).
 
-A path of a rule is compared as a whole: `*` and `{name}` stand for one segment, `**` for anything. A path is matched in
-time that grows with its length and the rule's, whatever the rule is: rules are written by users.
+A path of a rule is compared as a whole with the path of a request, percent-encoded: `*` and `{name}` stand for one
+segment, `**` for anything. All rules are matched at once, in time that grows with the lengths, whatever the rules are:
+they are written by users.
 """
 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
-LONGEST = 1024
+LONGEST = 4096
+_AS_IT_IS = "/~!$&'()*+,;=:@"
+"""What is not encoded besides letters, digits and -._: by WebOb's quoting keystonemiddleware compares."""
 _PARTS = re.compile(r"(\*\*)|(\*|\{[^}]*\})|(.)", re.DOTALL)
 
 
@@ -24,36 +28,37 @@ class AccessRule(msgspec.Struct, frozen=True):
     method: str
 
 
-class Pattern(NamedTuple):
-    """A path of a rule as a machine with one bit for each state: bit n is set while n steps have been taken.
+class Machine(NamedTuple):
+    """Paths of rules with one bit for each state of each: it is set while that many steps of that path have been taken.
 
     `characters` has the states that a character takes one step on from; `segment` those that stay for all but a slash;
-    `anything` those that stay for everything. Both may be left without a character. `end` is the last state.
+    `anything` those that stay for everything. Both may be left without a character. `begin` are the first states, `end`
+    the last ones.
     """
 
     characters: dict[str, int]
     singles: int
     segment: int
     anything: int
+    begin: int
     end: int
 
 
 def permits(rules: Sequence[AccessRule], service: str, method: str, *paths: str) -> bool:
     """Whether one of the rules allows a request to `service`, whose path is written in any of the ways given."""
-    return any(
-        rule.service == service and rule.method == method and any(matches(rule.path, path) for path in paths)
-        for rule in rules
-    )
+    patterns = tuple(rule.path for rule in rules if rule.service == service and rule.method == method)
+    return any(matches(patterns, path) for path in {*paths})
 
 
-def matches(pattern: str, path: str) -> bool:
+def matches(patterns: tuple[str, ...], path: str) -> bool:
     """Whether a path is one of those that a rule's path stands for; one of more than LONGEST characters never is."""
-    if len(path) > LONGEST:
+    encoded = quote(path, _AS_IT_IS, errors="surrogatepass")
+    if len(encoded) > LONGEST or not patterns:
         return False
-    machine = _machine(pattern)
+    machine = _machine(patterns)
     loops = machine.segment | machine.anything
-    states = _skipped(1, loops)
-    for character in path:
+    states = _skipped(machine.begin, loops)
+    for character in encoded:
         moving = machine.characters.get(character, 0)
         staying = machine.anything
         if character != "/":
@@ -72,8 +77,24 @@ def _skipped(states: int, loops: int) -> int:
     return states
 
 
-@lru_cache(1024)
-def _machine(pattern: str) -> Pattern:
+@lru_cache(64)
+def _machine(patterns: tuple[str, ...]) -> Machine:
+    characters: dict[str, int] = {}
+    singles = segment = anything = begin = end = first = 0
+    for pattern in patterns:
+        one = _one(pattern)
+        for character, states in one.characters.items():
+            characters[character] = characters.get(character, 0) | states << first
+        singles |= one.singles << first
+        segment |= one.segment << first
+        anything |= one.anything << first
+        begin |= 1 << first
+        end |= one.end << first
+        first += one.end.bit_length()
+    return Machine(characters, singles, segment, anything, begin, end)
+
+
+def _one(pattern: str) -> Machine:
     characters: dict[str, int] = {}
     singles = segment = anything = 0
     state = 1
@@ -85,7 +106,7 @@ def _machine(pattern: str) -> Pattern:
             singles |= state
             state <<= 1
             segment |= state
-        else:
+        elif literal.isascii():  # no other is in an encoded path, and each would be kept
             characters[literal] = characters.get(literal, 0) | state
         state <<= 1
-    return Pattern(characters, singles, segment, anything, state)
+    return Machine(characters, singles, segment, anything, 1, state)

@@ -36,6 +36,12 @@ class Buckets:
         if not allowed:
             raise TooManyRequests(max(1, math.ceil((1.0 - level) / self._pace)))
 
+    def put_back(self, name: str) -> None:
+        """Undo a `take`."""
+        if name in self._levels:
+            level, since = self._levels[name]
+            self._levels[name] = (min(self._burst, level + 1.0), since)
+
 
 class Rates:
     """The limits that the settings ask for."""
@@ -54,6 +60,11 @@ class Rates:
         if self._callers is not None:
             self._callers.take(user_id)
 
+    def not_of_caller(self, user_id: str) -> None:
+        """Do not count a request that turned out to be somebody else's."""
+        if self._callers is not None:
+            self._callers.put_back(user_id)
+
     def of_address(self, address: str) -> None:
         """Count a request that is not known to be anybody's, or a log-in; raises TooManyRequests."""
         if self._addresses is not None:
@@ -62,13 +73,10 @@ class Rates:
 
 def _network(address: str) -> str:
     """What one client is taken to have: an IPv4 address, or the network of 64 bits of an IPv6 address."""
-    host = address[1:].partition("]")[0] if address.startswith("[") else address
-    if host.count(":") == 1:
-        host = host.partition(":")[0]
     try:
-        found = ipaddress.ip_address(host.partition("%")[0])
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return host[:64]
+        return address
     if isinstance(found, ipaddress.IPv6Address):
         mapped = found.ipv4_mapped
         return str(mapped) if mapped else str(ipaddress.ip_network((found, 64), strict=False))

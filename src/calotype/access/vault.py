@@ -59,12 +59,15 @@ class Vault:
 
     def unlock(self, owner: str, kept: str) -> bytes:
         """The secret; raises SettingsError when the key cannot be used, or is not the one it was locked with."""
+        known = self._cipher is not None
         cipher = self._opened()
         try:
             whole = base64.b64decode(kept, validate=True)
             return cipher.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], owner.encode())
         except (binascii.Error, InvalidTag, ValueError):
-            self._cipher = None  # the right file may be put back at any time
+            self._cipher = None
+            if known:
+                return self.unlock(owner, kept)  # another file may lie there by now
             raise SettingsError(f"{self.path} is not the key that the access key {owner} was made with") from None
 
     def read(self, owner: str, kept: str) -> bytes:

@@ -1,6 +1,7 @@
 """Who asks, in every API: the bearer of a token, or whoever signed the request; and whether he asks too often."""
 
 import hashlib
+import ipaddress
 import re
 from collections.abc import Awaitable
 from urllib.parse import quote
@@ -8,14 +9,14 @@ from urllib.parse import quote
 import msgspec
 
 from calotype.access import signing
-from calotype.access.access_keys import AccessKeys
 from calotype.access.access_rules import permits
 from calotype.access.authority import Authority
 from calotype.access.caller import Caller
 from calotype.access.errors import Unauthorized
 from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
-from calotype.access.signing import Message
+from calotype.access.signers import Signers
+from calotype.access.signing import Claim, Message
 from calotype.api.wire import Request, forwarded
 from calotype.settings import Settings
 
@@ -27,14 +28,14 @@ _PROJECT = re.compile(r"/v[0-9.]+/([0-9a-f-]{1,64})/").match
 
 
 class Entrance:
-    """Finds the caller of a request. Without `keys` no signature proves anything."""
+    """Finds the caller of a request. Without `signers` no signature proves anything."""
 
     def __init__(
-        self, settings: Settings, authority: Authority, policy: Policy, keys: AccessKeys | None, rates: Rates
+        self, settings: Settings, authority: Authority, policy: Policy, signers: Signers | None, rates: Rates
     ) -> None:
         self.authority = authority
         self._policy = policy
-        self._keys = keys
+        self._signers = signers
         self._rates = rates
         self._counts = rates.any
         self._believe_proxy = settings.proxy_headers
@@ -86,25 +87,37 @@ class Entrance:
         return caller
 
     async def _signer(self, request: Request) -> Caller:
+        signers = self._signers
         try:
-            keys = self._keys
-            if keys is None:
+            if signers is None:
                 raise Unauthorized("Signed requests are not accepted here; log in for a token.")
             claim = signing.claim(request.fields)
-            keys.timely(claim)
-            path, host = signed_place(request, self._believe_proxy)
-            fields = request.fields if host is None else {**request.fields, b"host": host}
-            query = request.scope["query_string"]
-            message = Message(request.method, path, query, fields, await _payload(request))
-            caller = await keys.caller(claim, message, _project(request))
+            caller = await self._proven(signers, claim, request)
         except Unauthorized:
             self.knock(request)
             raise
         # Before the signature is used up: a client may send the same request again after Retry-After.
         self._rates.of_caller(caller.user_id)
         if request.method not in _SAFE:
-            await keys.use_once(claim)
+            unsigned = await _unsigned(request)
+            try:
+                await signers.use_once(claim, unsigned)
+            except Unauthorized:
+                # Whoever recorded a request does not use up what its signer may ask.
+                self._rates.not_of_caller(caller.user_id)
+                self.knock(request)
+                raise
         return caller
+
+    async def _proven(self, signers: Signers, claim: Claim, request: Request) -> Caller:
+        signers.timely(claim)
+        # Before the body, which is kept: nobody's would be, too.
+        signer = await signers.signer(claim)
+        path, host = signed_place(request, self._believe_proxy)
+        fields = request.fields if host is None else {**request.fields, b"host": host}
+        query = request.scope["query_string"]
+        message = Message(request.method, path, query, fields, await _payload(request))
+        return await signers.caller(signer, claim, message, _project(request))
 
 
 def _project(request: Request) -> str | None:
@@ -125,16 +138,32 @@ async def _payload(request: Request) -> bytes:
         return signing.EMPTY
     if request.method in _SAFE:
         raise Unauthorized(f"A signed {request.method} has no body.")
-    told = request.fields.get(b"x-sdk-content-sha256", b"").strip()
+    told = _told(request)
     if told == signing.UNSIGNED:
         return told
-    body = await request.content(LARGEST)
-    request.give_back(body)
+    body = await _kept(request)
     found = hashlib.sha256(body).hexdigest().encode()
     # Of an empty body the SDK signs the hash, whatever it tells.
     if body and told not in (b"", found):
         raise Unauthorized
     return found
+
+
+async def _unsigned(request: Request) -> bytes | None:
+    """The document of a PATCH that is not signed; it stays to be read again. Raises BodyTooLarge."""
+    if request.method == "PATCH" and request.has_body and _told(request) == signing.UNSIGNED:
+        return await _kept(request)
+    return None
+
+
+def _told(request: Request) -> bytes:
+    return request.fields.get(b"x-sdk-content-sha256", b"").strip()
+
+
+async def _kept(request: Request) -> bytes:
+    body = await request.content(LARGEST)
+    request.give_back(body)
+    return body
 
 
 def permitted(caller: Caller, service: str, request: Request) -> bool:
@@ -154,14 +183,27 @@ def signed_place(request: Request, believe_proxy: bool) -> tuple[bytes, bytes | 
 
 
 def client_address(request: Request, believe_proxy: bool) -> str:
-    """Where a request comes from: behind a proxy that is believed, what that proxy itself saw; empty if unknown."""
-    if believe_proxy:
-        # A client may send such headers itself; the proxy adds to their end.
-        found = (request.field(b"x-forwarded-for") or "").rpartition(",")[2]
-        if not found.strip():
-            last = (request.field(b"forwarded") or "").rpartition(",")[2]
-            named = [pair.partition("=") for pair in last.split(";")]
-            found = next((value for name, _, value in named if name.strip().lower() == "for"), "")
-        if found.strip(' "'):
-            return found.strip(' "')
-    return (request.scope.get("client") or ("", 0))[0]
+    """The IP address that a request comes from: behind a proxy that is believed, what that proxy itself saw, if it is
+    one; empty if unknown.
+    """
+    peer: str = (request.scope.get("client") or ("", 0))[0]
+    if not believe_proxy:
+        return peer
+    # A client may send such headers itself; the proxy adds to their end.
+    found = (request.field(b"x-forwarded-for") or "").rpartition(",")[2]
+    if not found.strip():
+        last = (request.field(b"forwarded") or "").rpartition(",")[2]
+        named = [pair.partition("=") for pair in last.split(";")]
+        found = next((value for name, _, value in named if name.strip().lower() == "for"), "")
+    return _address(found.strip(' "')) or peer
+
+
+def _address(node: str) -> str | None:
+    """The IP address in `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:4711`."""
+    host = node[1:].partition("]")[0] if node.startswith("[") else node
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        return None

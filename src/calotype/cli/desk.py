@@ -101,7 +101,7 @@ async def _with_desk(settings: Settings, command: Command, arguments: dict[str, 
         if await accounts.domain(DEFAULT_DOMAIN) is None:
             raise click.ClickException("There are no accounts yet: `calotype init` makes the first ones.")
         assignments = Assignments(database, tokens.forget)
-        keys = AccessKeys(database, Vault(settings.access_key_file), tokens, settings.identity)
+        keys = AccessKeys(database, Vault(settings.access_key_file))
         return await command(Desk(accounts, assignments, tokens, keys, settings, database), **arguments)
     finally:
         passwords.close()

@@ -13,7 +13,6 @@ import click
 
 from calotype.access import protections
 from calotype.access.access_keys import AccessKeys
-from calotype.access.tokens import Tokens
 from calotype.access.vault import Vault
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
@@ -110,8 +109,7 @@ async def _access_keys(settings: Settings) -> list[Finding]:
     path = settings.access_key_file
     await database.open()
     try:
-        keys = AccessKeys(database, Vault(path), Tokens(database, settings.identity), settings.identity)
-        if not await keys.check():
+        if not await AccessKeys(database, Vault(path)).check():
             return []
     except SettingsError as error:
         return [(False, f"{error}: put back the one they were made with, or delete the access keys and make new ones")]

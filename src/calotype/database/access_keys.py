@@ -24,14 +24,17 @@ _ENABLE = Statement(update(access_keys).where(_of_id).values(enabled=bindparam("
 _DELETE = Statement(delete(access_keys).where(_of_id).returning(access_keys.c.id))
 _USE = Statement(
     text(
-        "INSERT INTO used_signatures (signature, expires_at) VALUES (:signature, :expires_at) "
+        "INSERT INTO used_signatures (signature, used_at) VALUES (:signature, :used_at) "
         "ON CONFLICT (signature) DO NOTHING RETURNING signature"
     )
 )
+_SINCE = Statement(
+    select(used_signatures.c.signature).where(
+        used_signatures.c.signature == bindparam("signature"), used_signatures.c.used_at >= bindparam("since")
+    )
+)
 _PURGE = Statement(
-    delete(used_signatures)
-    .where(used_signatures.c.expires_at < bindparam("moment"))
-    .returning(used_signatures.c.signature)
+    delete(used_signatures).where(used_signatures.c.used_at < bindparam("until")).returning(used_signatures.c.signature)
 )
 
 
@@ -59,12 +62,20 @@ def remove(id_: str) -> Work:
     return bool(there)
 
 
-def use(signature: str, expires_at: int) -> Work:
-    """Note that a signature was used; answers whether it was new."""
-    return bool((yield _USE, {"signature": signature, "expires_at": expires_at}))
+def use(signature: str, document: str | None, moment: int, since: int) -> Work:
+    """Note that a signature was used; answers whether it was new.
+
+    With a `document`, which is the hash of both, the signature may have been used `since` then with other ones.
+    """
+    new = yield _USE, {"signature": signature, "used_at": moment}
+    if document is None:
+        return bool(new)
+    if not new and not (yield _SINCE, {"signature": signature, "since": since}):
+        return False
+    return bool((yield _USE, {"signature": document, "used_at": moment}))
 
 
-def purge(moment: int) -> Work:
-    """Forget the signatures that are too old to be accepted before `moment`; answers how many."""
-    gone = yield _PURGE, {"moment": moment}
+def purge(until: int) -> Work:
+    """Forget the signatures that were used before `until`; answers how many."""
+    gone = yield _PURGE, {"until": until}
     return len(gone)

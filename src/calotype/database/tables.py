@@ -304,13 +304,14 @@ access_keys = Table(
     Index("access_keys_by_user", "user_id"),
 )
 
-# Signatures of requests that changed something, until they are too old to be sent again.
+# Signatures of requests that changed something, until they are too old to be sent again; and each one's hash together
+# with a document that it does not sign.
 used_signatures = Table(
     "used_signatures",
     metadata,
     _text("signature", primary_key=True),
-    Column("expires_at", BigInteger, nullable=False),
-    Index("used_signatures_by_expiry", "expires_at"),
+    Column("used_at", BigInteger, nullable=False),
+    Index("used_signatures_by_time", "used_at"),
 )
 
 # One row. Its revision grows with every change that can take a right away; workers forget cached tokens when it moves.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from calotype.access.access_keys import AccessKeys
+from calotype.access.signers import Signers
 from calotype.access.tokens import Tokens
 from calotype.database import loose
 from calotype.database.engine import Database
@@ -32,7 +32,7 @@ class Sweeper:
         holder: Holder,
         queue: Queue,
         tokens: Tokens,
-        keys: AccessKeys | None = None,
+        signers: Signers | None = None,
     ) -> None:
         self._database = database
         self._shelf = shelf
@@ -40,7 +40,7 @@ class Sweeper:
         self._holder = holder
         self._queue = queue
         self._tokens = tokens
-        self._keys = keys
+        self._signers = signers
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -75,8 +75,8 @@ class Sweeper:
                 await self._discard(*place)
             await self._queue.purge()
             await self._tokens.purge()
-            if self._keys is not None:
-                await self._keys.purge()
+            if self._signers is not None:
+                await self._signers.purge()
         except ImageError as error:
             log.warning("sweep put off: %s", error)
 

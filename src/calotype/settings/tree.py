@@ -61,7 +61,8 @@ class Settings(Section, frozen=True):
     public_endpoint: str = ""
     """URL under which clients reach the service; empty: derived from each request."""
     proxy_headers: bool = False
-    """Believe `Forwarded` and `X-Forwarded-*` headers of a proxy in front."""
+    """Believe a proxy in front, which removes what it does not write of `Forwarded` and `X-Forwarded-Proto`, `-Host`,
+    `-Prefix` and `-For`."""
     compute: Compute = Compute()
     image: Image = Image()
     imports: Imports = Imports()

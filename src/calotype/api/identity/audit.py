@@ -12,9 +12,6 @@ from calotype.api.entrance import client_address
 from calotype.api.wire import Request
 from calotype.settings import Settings
 
-LONGEST = 64
-"""How much of an address is written that a proxy passes on."""
-
 log = logging.getLogger("calotype.logins")
 
 
@@ -52,7 +49,7 @@ class Attempt:
             "outcome": outcome,
             "user": self.user_id,
             "methods": ",".join(self.methods),
-            "address": client_address(self._request, self._settings.proxy_headers)[:LONGEST] or None,
+            "address": client_address(self._request, self._settings.proxy_headers) or None,
             "request_id": self._request.request_id,
         }
         log.log(level, self._what, extra={"fields": fields | about})

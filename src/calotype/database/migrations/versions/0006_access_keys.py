@@ -28,7 +28,7 @@ def upgrade() -> None:
     op.create_table(
         "used_signatures",
         sa.Column("signature", TEXT, nullable=False),
-        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("used_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("signature"),
     )
-    op.create_index("used_signatures_by_expiry", "used_signatures", ["expires_at"])
+    op.create_index("used_signatures_by_time", "used_signatures", ["used_at"])
