@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 
 from calotype.access.access_rules import AccessRule
@@ -17,53 +16,15 @@ from calotype.access.moments import microseconds
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone
 from tests.support.played_keystone import Clock, PlayedKeystone, moment, token
+from tests.support.waiting import until
 
 TTL = 300.0
 RULE = {"id": "r", "path": "/v2/*", "method": "GET", "service": "image"}
 
 
 @pytest.fixture
-def keystone() -> Iterator[PlayedKeystone]:
-    """A Keystone that knows the token `good` of demo."""
-    played = PlayedKeystone()
-    played.tokens["good"] = token()
-    yield played
-    if "*" not in played.status:
-        played.go()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def make(keystone: PlayedKeystone, clock: Clock) -> AsyncIterator[Callable[..., KeystoneTokens]]:
-    """Makes what is tested, with other settings if they are wanted."""
-    made: list[KeystoneTokens] = []
-
-    def new(**more: Any) -> KeystoneTokens:
-        settings = msgspec.structs.replace(keystone.settings, **more)
-        made.append(KeystoneTokens(settings, clock.wall, clock.monotonic))
-        return made[-1]
-
-    yield new
-    for each in made:
-        await each.close()
-
-
-@pytest.fixture
 def tokens(make: Callable[..., KeystoneTokens]) -> KeystoneTokens:
     return make()
-
-
-async def settled(check: Callable[[], bool]) -> bool:
-    """Whether it becomes true within seconds, while the loop goes on."""
-    for _ in range(1000):
-        if check():
-            return True
-        await asyncio.sleep(0.005)
-    return False
 
 
 async def test_a_token_becomes_a_caller(tokens: KeystoneTokens) -> None:
@@ -163,7 +124,7 @@ async def test_a_token_in_use_is_validated_again_behind_the_scenes(
     clock.passed = REFRESH * TTL
     keystone.delay = 0.1
     assert [await tokens.caller("good") for _ in range(20)] == [first] * 20
-    assert await settled(lambda: not tokens._lookups)
+    await until(lambda: not tokens._lookups)
     assert keystone.count("validate") == 2
     changed = await tokens.caller("good")
     assert changed is not None
@@ -180,7 +141,7 @@ async def test_a_token_that_is_gone_when_it_is_validated_again_is_refused(
     del keystone.tokens["good"]
     clock.passed = REFRESH * TTL
     assert await tokens.caller("good")
-    assert await settled(lambda: not tokens._lookups)
+    await until(lambda: not tokens._lookups)
     assert await tokens.caller("good") is None
 
 

@@ -3,54 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 
 from calotype.access.keystone.tokens import UNWATCHED_SECONDS, KeystoneTokens
 from calotype.access.moments import microseconds
 from tests.support.played_keystone import Clock, PlayedKeystone, moment, token
-
-
-@pytest.fixture
-def keystone() -> Iterator[PlayedKeystone]:
-    """A Keystone that knows the token `good` of demo."""
-    played = PlayedKeystone()
-    played.tokens["good"] = token()
-    yield played
-    if "*" not in played.status:
-        played.go()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def make(keystone: PlayedKeystone, clock: Clock) -> AsyncIterator[Callable[..., KeystoneTokens]]:
-    """Makes what is tested, with other settings if they are wanted."""
-    made: list[KeystoneTokens] = []
-
-    def new(**more: Any) -> KeystoneTokens:
-        settings = msgspec.structs.replace(keystone.settings, **more)
-        made.append(KeystoneTokens(settings, clock.wall, clock.monotonic))
-        return made[-1]
-
-    yield new
-    for each in made:
-        await each.close()
-
-
-async def settled(check: Callable[[], bool]) -> bool:
-    """Whether it becomes true within seconds, while the loop goes on."""
-    for _ in range(1000):
-        if check():
-            return True
-        await asyncio.sleep(0.005)
-    return False
+from tests.support.waiting import until
 
 
 async def test_a_revoked_token_is_refused_in_time(
@@ -64,7 +25,7 @@ async def test_a_revoked_token_is_refused_in_time(
     del keystone.tokens["good"]
     assert await tokens.caller("good")
     keystone.events = [{"audit_id": "audit-demo", "issued_before": moment(1), "revoked_at": moment(1)}]
-    assert await settled(lambda: len(tokens._known) == 1)
+    await until(lambda: len(tokens._known) == 1)
     assert await tokens.caller("good") is None
     asked = keystone.count("validate")
     assert await tokens.caller("other")
@@ -89,7 +50,7 @@ async def test_each_question_for_revocations_goes_back_a_minute_behind_the_last(
     keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]
 ) -> None:
     await make(revocation_seconds=0.02).open()
-    assert await settled(lambda: keystone.count("events") > 3)
+    await until(lambda: keystone.count("events") > 3)
     assert all(59 < ago < 70 for ago in asked_since(keystone))
 
 
@@ -102,7 +63,7 @@ async def test_what_was_revoked_while_keystone_was_away_is_asked_for(
     await asyncio.sleep(1.5)
     keystone.queries.clear()
     del keystone.status["events"]
-    assert await settled(lambda: bool(asked_since(keystone)))
+    await until(lambda: bool(asked_since(keystone)))
     assert asked_since(keystone)[0] > 61
 
 
@@ -112,7 +73,7 @@ async def test_revocations_that_may_not_be_read_are_told_once_and_shorten_belief
     keystone.status["events"] = 403
     tokens = make(revocation_seconds=0.02)
     await tokens.open()
-    assert await settled(lambda: keystone.count("events") > 3)
+    await until(lambda: keystone.count("events") > 3)
     assert caplog.text.count("revocations are noticed late") == 1
     assert await tokens.caller("good")
     clock.passed = UNWATCHED_SECONDS
@@ -129,9 +90,9 @@ async def test_a_keystone_that_is_away_at_the_start_is_followed_when_it_comes(
     await tokens.open()
     assert tokens.image_endpoint == ""
     keystone.back()
-    assert await settled(lambda: tokens.image_endpoint != "")
+    await until(lambda: tokens.image_endpoint != "")
     assert caplog.text.count("Keystone cannot be followed") == 1
-    assert await settled(lambda: "Keystone can be followed again" in caplog.text)
+    await until(lambda: "Keystone can be followed again" in caplog.text)
 
 
 async def test_without_revocations_only_the_catalogue_is_read(

@@ -30,18 +30,11 @@ def memcached() -> Iterator[Memcached]:
 
 
 @pytest.fixture
-def keystone() -> Iterator[PlayedKeystone]:
-    played = PlayedKeystone()
+def keystone(keystone: PlayedKeystone) -> PlayedKeystone:
+    """The token `good` has access rules."""
     rules = [{"service": "image", "method": "GET", "path": "/v2/**"}]
-    played.tokens["good"] = token(application_credential={"id": "a", "access_rules": rules})
-    yield played
-    if "*" not in played.status:
-        played.go()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+    keystone.tokens["good"] = token(application_credential={"id": "a", "access_rules": rules})
+    return keystone
 
 
 @pytest.fixture
