@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from calotype.access.accounts import Accounts
@@ -158,3 +159,17 @@ async def world(url: str) -> AsyncIterator[World]:
     await found.open()
     yield found
     await found.close()
+
+
+@pytest.fixture
+def compared(world: World, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What became of each comparison of a password, or a secret, with a hash."""
+    outcomes: list[bool] = []
+    matches = world.passwords.matches
+
+    async def kept(*arguments: Any) -> bool:
+        outcomes.append(await matches(*arguments))
+        return outcomes[-1]
+
+    monkeypatch.setattr(world.passwords, "matches", kept)
+    return outcomes
