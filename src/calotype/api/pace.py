@@ -31,7 +31,7 @@ class Paced:
         try:
             await self._app(scope, body, send)
         finally:
-            body.stop()
+            body.let_go()
 
 
 class PacedBody:
@@ -86,6 +86,11 @@ class PacedBody:
             self._timer.cancel()
             self._timer = None
 
+    def let_go(self) -> None:
+        """Forget the client: Granian keeps a connection as long as somebody could still read from it."""
+        self.stop()
+        self._receive = _nobody
+
     def _look(self) -> None:
         """After so many seconds: cut the client off, or begin the next stretch with what is missing of this one."""
         moment = self._loop.time()
@@ -101,3 +106,8 @@ class PacedBody:
                 return
             self._waited, self._bytes, left = 0.0, 0, self._seconds
         self._timer = self._loop.call_later(left, self._look)
+
+
+async def _nobody() -> Message:
+    """What is to be had of a client that was let go."""
+    return {"type": "http.disconnect"}
