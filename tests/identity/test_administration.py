@@ -175,6 +175,8 @@ REFUSED: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v3/users", {"user": SECRET}, 400),
     ("POST", "/v3/users", {"user": {"password": SECRET}}, 400),
     ("POST", "/v3/users", {"user": {"name": "n", "password": {"x": SECRET}}}, 400),
+    ("POST", "/v3/users", {"user": {"name": "n", "weight": float("nan")}}, 400),
+    ("PATCH", "/v3/users/{user alt}", {"user": {"weights": [float("inf")]}}, 400),
     ("POST", "/v3/users", {"user": {"name": "n"}, "other": SECRET}, 400),
     ("POST", "/v3/users", {"user": {"name": ""}}, 400),
     ("POST", "/v3/users", {"user": {"name": " \t"}}, 400),

@@ -4,6 +4,7 @@ Fields that no schema names are stored as they come and returned, as Keystone do
 Calotype would store without heeding it, and whose sense is a protection, is refused instead.
 """
 
+import json
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from jsonschema.exceptions import best_match
 from calotype.access.errors import Invalid
 from calotype.access.records import NAME_LENGTH
 from calotype.api.identity.faults import expecting
-from calotype.api.wire import Request, decode
+from calotype.api.wire import BadBody, Request, decode
 
 MAX_BODY = 1024 * 1024
 _FAULTS = 100
@@ -179,6 +180,10 @@ async def document(request: Request) -> dict[str, Any]:
     found = decode(body)
     if not isinstance(found, dict):
         raise expecting("valid JSON", "request body")
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError:  # what JSON has no way to say, or a number larger than any (RFC 8259, 6)
+        raise BadBody from None
     return found
 
 
