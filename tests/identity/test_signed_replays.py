@@ -9,6 +9,7 @@ import pytest
 from calotype.access import signing
 from calotype.access.errors import Unauthorized
 from calotype.access.signers import AT_ONCE
+from calotype.api.entrance import LARGEST
 from calotype.app import build
 from calotype.settings import Rate
 from tests.support.access_key import Signing, sdk_date, signed
@@ -75,15 +76,16 @@ async def test_only_a_patch_may_come_again_with_another_body(site: Site) -> None
 
 async def test_a_moment_later_a_signature_takes_no_other_document(site: Site) -> None:
     claim = _claim(signed(site.pair, "PATCH", "/v2/images/x", PATCH))
-    await site.signers().use_once(claim, b"first")
-    await site.signers(ahead=AT_ONCE - 1).use_once(claim, b"second")
-    for signers, document in (
-        (site.signers(ahead=AT_ONCE + 1), b"third"),
-        (site.signers(ahead=AT_ONCE - 1), b"second"),
-        (site.signers(), None),
+    await site.signers().use_now(claim)
+    await site.signers(ahead=AT_ONCE - 1).use_now(claim)
+    await site.signers().use_for(claim, b"first")
+    for use in (
+        lambda: site.signers(ahead=AT_ONCE + 1).use_now(claim),
+        lambda: site.signers().use_for(claim, b"first"),
+        lambda: site.signers().use_once(claim),
     ):
         with pytest.raises(Unauthorized):
-            await signers.use_once(claim, document)
+            await use()
 
 
 async def test_what_was_refused_for_its_rate_may_come_again_as_it_is(site: Site) -> None:
@@ -103,6 +105,22 @@ async def test_replays_count_for_the_address_and_not_for_the_signer(site: Site) 
         lines = signed(site.pair, "POST", "/v2/images", JSON, body=ONCE)
         answers = [await limited.client.post("/v2/images", headers=lines, content=ONCE) for _ in range(8)]
         assert [each.status_code for each in answers] == [201] + [401] * 5 + [429] * 2
+        reads = [await limited.client.get("/v2/images", auth=Signing(site.pair)) for _ in range(3)]
+        assert [each.status_code for each in reads] == [200, 200, 429]
+
+
+async def test_replays_with_large_bodies_do_not_count_for_the_signer_and_are_not_read_a_moment_later(
+    site: Site,
+) -> None:
+    image, limits = await site.image(), Rate(per_caller="3/h")
+    async with InProcess(build(msgspec.structs.replace(site.settings, rate=limits))) as limited:
+        path, headers = f"/v2/images/{image}", {**PATCH, **UNSIGNED}
+        lines = signed(site.pair, "PATCH", path, headers, payload="UNSIGNED-PAYLOAD")
+        sent = [b'[{"op": "replace", "path": "/name", "value": "a"}]', *[b"x" * (LARGEST + 1)] * 3]
+        answers = [await limited.client.patch(path, headers=lines, content=body) for body in sent]
+        assert [each.status_code for each in answers] == [200, 413, 413, 413]
+        await asyncio.sleep(AT_ONCE + 0.1)
+        assert (await limited.client.patch(path, headers=lines, content=sent[-1])).status_code == 401
         reads = [await limited.client.get("/v2/images", auth=Signing(site.pair)) for _ in range(3)]
         assert [each.status_code for each in reads] == [200, 200, 429]
 

@@ -52,7 +52,8 @@ class Tokens:
     image_endpoint = ""
 
     async def service(self, token: str) -> Caller | None:
-        return await self.caller(token)
+        found = await self.caller(token)
+        return found if found is not None and found.speaks_for_a_service else None
 
     async def caller(self, token: str | None, helper: Caller | None = None) -> Caller | None:
         if token == "away":

@@ -25,22 +25,28 @@ class Buckets:
 
     def take(self, name: str) -> None:
         """Take one out; raises TooManyRequests when the bucket is empty."""
-        moment = self._clock()
-        level, since = self._levels.pop(name, (self._burst, moment))
-        level = min(self._burst, level + (moment - since) * self._pace)
-        allowed = level >= 1.0 - _ROUNDING
-        # Taken out and put in again: the order is that of the last use.
-        self._levels[name] = (max(level - 1.0, 0.0) if allowed else level, moment)
-        if len(self._levels) > REMEMBERED:
-            del self._levels[next(iter(self._levels))]
-        if not allowed:
+        self.look(name)
+        self.charge(name)
+
+    def look(self, name: str) -> None:
+        """Raise TooManyRequests when the bucket is empty."""
+        level = self._level(name, self._clock())
+        if level < 1.0 - _ROUNDING:
             raise TooManyRequests(max(1, math.ceil((1.0 - level) / self._pace)))
 
-    def put_back(self, name: str) -> None:
-        """Undo a `take`."""
-        if name in self._levels:
-            level, since = self._levels[name]
-            self._levels[name] = (min(self._burst, level + 1.0), since)
+    def charge(self, name: str) -> None:
+        """Take one out, of an empty bucket on credit: others may have emptied it since it was looked at."""
+        moment = self._clock()
+        level = self._level(name, moment)
+        # Taken out and put in again: the order is that of the last use.
+        self._levels.pop(name, None)
+        self._levels[name] = (level - 1.0, moment)
+        if len(self._levels) > REMEMBERED:
+            del self._levels[next(iter(self._levels))]
+
+    def _level(self, name: str, moment: float) -> float:
+        level, since = self._levels.get(name, (self._burst, moment))
+        return min(self._burst, level + (moment - since) * self._pace)
 
 
 class Rates:
@@ -60,10 +66,15 @@ class Rates:
         if self._callers is not None:
             self._callers.take(user_id)
 
-    def not_of_caller(self, user_id: str) -> None:
-        """Do not count a request that turned out to be somebody else's."""
+    def room_of_caller(self, user_id: str) -> None:
+        """Raise TooManyRequests when a user has no request left, without counting one."""
         if self._callers is not None:
-            self._callers.put_back(user_id)
+            self._callers.look(user_id)
+
+    def charge_caller(self, user_id: str) -> None:
+        """Count a request of a user that has been let through."""
+        if self._callers is not None:
+            self._callers.charge(user_id)
 
     def of_address(self, address: str) -> None:
         """Count a request that is not known to be anybody's, or a log-in; raises TooManyRequests."""

@@ -106,25 +106,27 @@ class Signers:
             project_id = await self._only_project(signer.user_id)
         return await self._as_token(signer, project_id)
 
-    async def use_once(self, claim: Claim, unsigned: bytes | None = None) -> None:
-        """Remember the signature as long as it would be accepted; raises Unauthorized if it was used before.
+    async def use_once(self, claim: Claim) -> None:
+        """Remember the signature as long as it would be accepted; raises Unauthorized if it was used before."""
+        await self._use(claim.signature, None)
 
-        With a document that is `unsigned` it may have been used a moment ago, for another document.
-        """
-        document = None
-        if unsigned is not None:
-            document = hashlib.sha256(claim.signature.encode() + unsigned).hexdigest()
-        moment = self._clock()
-        if not await self._database.write(
-            rows.use, claim.signature, document, _microseconds(moment), _microseconds(moment - AT_ONCE)
-        ):
-            raise Unauthorized("This signed request was made before; sign it anew, with the time of now.")
+    async def use_now(self, claim: Claim) -> None:
+        """Remember the signature of a document that is not signed: it may have been used a moment ago, for another."""
+        await self._use(claim.signature, _microseconds(self._clock() - AT_ONCE))
+
+    async def use_for(self, claim: Claim, document: bytes) -> None:
+        """Remember the signature with the document; raises Unauthorized if both were used before."""
+        await self._use(hashlib.sha256(claim.signature.encode() + document).hexdigest(), None)
 
     async def purge(self) -> int:
         """Forget the signatures that are too old to be accepted; answers how many."""
         until = self._clock() - 2 * self._skew - MARGIN  # one may be used before the time at which it says it was made
         gone: int = await self._database.write(rows.purge, _microseconds(until))
         return gone
+
+    async def _use(self, signature: str, since: int | None) -> None:
+        if not await self._database.write(rows.use, signature, _microseconds(self._clock()), since):
+            raise Unauthorized("This signed request was made before; sign it anew, with the time of now.")
 
     async def _only_project(self, user_id: str) -> str | None:
         """The user's project if there is exactly one that is enabled."""

@@ -96,17 +96,18 @@ class Entrance:
         except Unauthorized:
             self.knock(request)
             raise
+        if request.method in _SAFE:
+            self._rates.of_caller(caller.user_id)
+            return caller
         # Before the signature is used up: a client may send the same request again after Retry-After.
-        self._rates.of_caller(caller.user_id)
-        if request.method not in _SAFE:
-            unsigned = await _unsigned(request)
-            try:
-                await signers.use_once(claim, unsigned)
-            except Unauthorized:
-                # Whoever recorded a request does not use up what its signer may ask.
-                self._rates.not_of_caller(caller.user_id)
-                self.knock(request)
-                raise
+        self._rates.room_of_caller(caller.user_id)
+        try:
+            await _use(signers, claim, request)
+        except Unauthorized:
+            self.knock(request)
+            raise
+        # Not before: whoever recorded a request does not use up what its signer may ask.
+        self._rates.charge_caller(caller.user_id)
         return caller
 
     async def _proven(self, signers: Signers, claim: Claim, request: Request) -> Caller:
@@ -149,11 +150,13 @@ async def _payload(request: Request) -> bytes:
     return found
 
 
-async def _unsigned(request: Request) -> bytes | None:
-    """The document of a PATCH that is not signed; it stays to be read again. Raises BodyTooLarge."""
+async def _use(signers: Signers, claim: Claim, request: Request) -> None:
+    """Use up a signature, or what it may be good for; raises Unauthorized if that was done before, and BodyTooLarge."""
     if request.method == "PATCH" and request.has_body and _told(request) == signing.UNSIGNED:
-        return await _kept(request)
-    return None
+        await signers.use_now(claim)  # before the document, which is kept
+        await signers.use_for(claim, await _kept(request))
+    else:
+        await signers.use_once(claim)
 
 
 def _told(request: Request) -> bytes:

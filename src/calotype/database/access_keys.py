@@ -62,17 +62,12 @@ def remove(id_: str) -> Work:
     return bool(there)
 
 
-def use(signature: str, document: str | None, moment: int, since: int) -> Work:
-    """Note that a signature was used; answers whether it was new.
-
-    With a `document`, which is the hash of both, the signature may have been used `since` then with other ones.
-    """
+def use(signature: str, moment: int, since: int | None = None) -> Work:
+    """Note that a signature was used; answers whether it was new, or first used `since` then."""
     new = yield _USE, {"signature": signature, "used_at": moment}
-    if document is None:
-        return bool(new)
-    if not new and not (yield _SINCE, {"signature": signature, "since": since}):
-        return False
-    return bool((yield _USE, {"signature": document, "used_at": moment}))
+    if not new and since is not None:
+        new = yield _SINCE, {"signature": signature, "since": since}
+    return bool(new)
 
 
 def purge(until: int) -> Work:

@@ -14,6 +14,9 @@ from keystoneauth1.session import Session
 
 from calotype.settings import Keystone, SettingsError
 
+REFUSED_SECONDS = 5.0
+"""How long a refused account does not try again: each try may count for the lock-out of the account in Keystone."""
+
 
 class AccountRefused(Exception):
     """Keystone lets the account not log in: the operator has to mend the account or the settings."""
@@ -32,6 +35,7 @@ class Account:
         self._auth = _plugin(keystone, self.url)
         self._renewal = threading.Lock()
         self._failed_at = 0.0
+        self._refused: tuple[float, str] | None = None
         key = (keystone.client_certificate, keystone.client_key) if keystone.client_key else None
         self._session = Session(
             self._auth,
@@ -47,8 +51,13 @@ class Account:
         with self._renewal:
             if began < self._failed_at:
                 raise failures.ConnectFailure("the log-in got no answer a moment ago")
+            if self._refused is not None and time.monotonic() - self._refused[0] < REFUSED_SECONDS:
+                raise AccountRefused(self._refused[1])
             try:
                 return self._granted()
+            except AccountRefused as error:
+                self._refused = time.monotonic(), str(error)
+                raise
             except failures.ConnectionError:
                 self._failed_at = time.monotonic()
                 raise

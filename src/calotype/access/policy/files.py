@@ -45,6 +45,8 @@ def rulebook(texts: Texts) -> Rulebook:
     except BadRules as error:
         place = next(places[rule] for rule in error.rules if rule in places)
         raise SettingsError(f"policy: {place}: {error}") from None
+    except RecursionError:
+        raise SettingsError("policy: a rule is nested too deep, or names others too deep") from None
 
 
 class PolicyWatch:
@@ -151,10 +153,10 @@ def _parsed(path: Path, content: bytes) -> tuple[dict[Any, Any], dict[str, int]]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise SettingsError(f"policy: {_place(path, line)}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise SettingsError(f"policy: {path}: not YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(root, yaml.MappingNode):
-        if found:
+    if not isinstance(root, yaml.MappingNode) or not isinstance(found, dict):
+        if root is not None and (found or isinstance(root, yaml.MappingNode)):
             raise SettingsError(f"policy: {path}: not a list of NAME: RULE")
         return {}, {}
     return found, {key.value: key.start_mark.line + 1 for key, _ in root.value}

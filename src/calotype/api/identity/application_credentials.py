@@ -15,7 +15,7 @@ from calotype.api.identity.queries import filters
 from calotype.api.wire import Reply, Request, json_reply
 
 # ISO 8601 in UTC, with or without its marks and its seconds; offsets Keystone refuses.
-_TIME = re.compile(r"\d{4}-?\d\d-?\d\d[T ]\d\d(:?\d\d){0,2}([.,]\d+)?Z?", re.ASCII).fullmatch
+_TIME = re.compile(r"\d{4}-?\d\d-?\d\d[T ]\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?Z?", re.ASCII).fullmatch
 _RULE_FILTERS = {name: name for name in ("service", "path", "method")}
 
 
@@ -28,13 +28,14 @@ class ApplicationCredentialCalls:
 
     async def index(self, request: Request, url: str) -> Reply:
         """`GET /v3/users/{user_id}/application_credentials`."""
-        query = Query((*_allowed(request, "list_application_credentials"), *filters(request, {"name": "name"})))
+        own = _allowed(request, "list_application_credentials")
+        query = Query((*own, *filters(request, {"name": "name"})))
         roles = {role.id: role for role in await self._accounts.roles()}
 
         def view(each: ApplicationCredential, url: str) -> dict[str, object]:
             return views.credential(each, roles, url)
 
-        return await answer(request, url, "application_credentials", query, self._credentials.listed, view)
+        return await answer(request, url, "application_credentials", query, self._credentials.listed, view, own)
 
     async def create(self, request: Request, url: str) -> Reply:
         """`POST /v3/users/{user_id}/application_credentials`: for oneself, on the project of the token."""
@@ -68,13 +69,14 @@ class ApplicationCredentialCalls:
 
     async def rules(self, request: Request, url: str) -> Reply:
         """`GET /v3/users/{user_id}/access_rules`."""
-        query = Query((*_allowed(request, "list_access_rules"), *filters(request, _RULE_FILTERS)))
+        own = _allowed(request, "list_access_rules")
+        query = Query((*own, *filters(request, _RULE_FILTERS)))
         user_id = request.parameters["user_id"]
 
         def view(each: AccessRule, url: str) -> dict[str, object]:
             return views.access_rule(each, user_id, url)
 
-        return await answer(request, url, "access_rules", query, self._credentials.rules, view)
+        return await answer(request, url, "access_rules", query, self._credentials.rules, view, own)
 
     async def rule(self, request: Request, url: str) -> Reply:
         """`GET /v3/users/{user_id}/access_rules/{rule_id}`."""

@@ -21,7 +21,7 @@ class DomainCalls:
         domain_id = visible("list_domains", request.caller)
         own = () if domain_id is None else (Filter("id", domain_id),)
         query = Query((*filters(request, {"name": "name", "enabled": "enabled"}), *own))
-        return await answer(request, url, "domains", query, self._accounts.domains, views.domain)
+        return await answer(request, url, "domains", query, self._accounts.domains, views.domain, own)
 
     async def show(self, request: Request, url: str) -> Reply:
         """`GET /v3/domains/{domain_id}`: whoever has a token in a domain sees that domain."""

@@ -12,7 +12,12 @@ from calotype.api.wire import Reply, Request, json_reply
 
 def inside(query: Query, domain_id: str | None) -> Query:
     """The query cut to a domain; None cuts nothing."""
-    return query if domain_id is None else query._replace(filters=(*query.filters, Filter("domain_id", domain_id)))
+    return query._replace(filters=(*query.filters, *of_domain(domain_id)))
+
+
+def of_domain(domain_id: str | None) -> tuple[Filter, ...]:
+    """The condition that cuts to a domain; None cuts nothing."""
+    return () if domain_id is None else (Filter("domain_id", domain_id),)
 
 
 async def answer(
@@ -22,10 +27,13 @@ async def answer(
     query: Query,
     find: Callable[[Query], Awaitable[list[Any]]],
     view: Callable[[Any, str], dict[str, Any]],
+    bounds: tuple[Filter, ...] = (),
 ) -> Reply:
-    """The page of a list that the request asks for. A marker out of the list is not found, be there such a thing."""
+    """The page of a list that the request asks for. A marker out of `bounds`, which say what the caller may see, is
+    not found, be there such a thing; one that does not fit the filters is the place in the list where it would be.
+    """
     cut = page(request)
-    if cut.marker is not None and not await find(query._replace(filters=(*query.filters, Filter("id", cut.marker)))):
+    if cut.marker is not None and not await find(query._replace(filters=(*bounds, Filter("id", cut.marker)))):
         raise NotFound(f"Marker {cut.marker} could not be found.")
     found = await find(cut.apply(query))
     more = next_link(request, url, found[cut.limit - 1].id) if cut.limit and len(found) > cut.limit else None

@@ -10,7 +10,7 @@ from calotype.access.errors import Forbidden, Invalid, NotFound, missing
 from calotype.access.model import SYSTEM, Filter, Project, Query
 from calotype.api.identity import bodies, views
 from calotype.api.identity.catalog import catalog
-from calotype.api.identity.lists import answer, inside
+from calotype.api.identity.lists import answer, of_domain
 from calotype.api.identity.queries import boolean, filters, parameters, self_link, tagged
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.settings import Settings
@@ -35,14 +35,16 @@ class ProjectCalls:
         caller, query = request.caller, Query(filters(request, _COLUMNS))
         asked = dict(parameters(request))
         find: Find = self._accounts.projects
+        bounds: tuple[Filter, ...] = ()
         if allows("list_projects", caller):
-            query = inside(query, visible("list_projects", caller))
+            bounds = of_domain(visible("list_projects", caller))
+            query = query._replace(filters=(*query.filters, *bounds))
         else:
             query = query._replace(assigned_to=caller.user_id)
             find = self._own_named if "name" in asked else find
         if "is_domain" in asked and boolean(asked["is_domain"]):
             return await self._domains(request, url)
-        return await answer(request, url, "projects", query, _with_tags(request, find), views.project)
+        return await answer(request, url, "projects", query, _with_tags(request, find), views.project, bounds)
 
     async def _own_named(self, query: Query) -> list[Project]:
         """The caller's own projects of a name. For any other name Keystone's refusal: on it, and not on an empty list,

@@ -8,7 +8,7 @@ from calotype.access.errors import Invalid, Unauthorized, missing
 from calotype.access.model import Query, User
 from calotype.api.identity import bodies, views
 from calotype.api.identity.audit import Attempt
-from calotype.api.identity.lists import answer, inside
+from calotype.api.identity.lists import answer, inside, of_domain
 from calotype.api.identity.queries import filters
 from calotype.api.wire import Reply, Request, json_reply
 from calotype.settings import Settings
@@ -25,7 +25,9 @@ class UserCalls:
         """`GET /v3/users`."""
         domain_id = visible("list_users", request.caller)
         query = Query(filters(request, {"name": "name", "domain_id": "domain_id", "enabled": "enabled"}))
-        return await answer(request, url, "users", inside(query, domain_id), self._accounts.users, views.user)
+        return await answer(
+            request, url, "users", inside(query, domain_id), self._accounts.users, views.user, of_domain(domain_id)
+        )
 
     async def show(self, request: Request, url: str) -> Reply:
         """`GET /v3/users/{user_id}`: anybody sees himself."""
