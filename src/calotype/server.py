@@ -17,7 +17,7 @@ from typing import Any
 
 from calotype.access import protections
 from calotype.access.policy import files as policy_files
-from calotype.files import Files
+from calotype.files import Files, FilesInForce
 from calotype.files import read as read_files
 from calotype.images import schema_properties
 from calotype.images.plugins import ready
@@ -31,13 +31,13 @@ COLLECT_AFTER = 50_000
 RESPAWN_SECONDS = 1.0
 
 
-def worker(settings: Settings, files: Files) -> Any:
-    """The application of one worker process; all of a server are given the same files."""
+def worker(settings: Settings, kept: FilesInForce) -> Any:
+    """The application of one worker process; all of a server are given the same files, and keep the same rules."""
     from calotype.app import build
 
     log.configure(settings.log)
     _end_with_parent()
-    application = build(settings, files)
+    application = build(settings, kept.files)
     # What was made until here lives as long as the worker: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)

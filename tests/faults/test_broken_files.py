@@ -1,13 +1,15 @@
-"""Files that break while the service runs, and workers that die then: it goes on with what it has read at its start."""
+"""Files that break while the service runs, and workers that die then: it goes on with what was last in force."""
 
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from calotype.access.policy.files import LOOK_SECONDS
 from tests.support.attacked import Site, eventually
 from tests.support.raw import Answer, Raw
 
@@ -56,3 +58,27 @@ def test_a_worker_that_is_started_anew_has_the_rules_of_the_others(
     paths["CALOTYPE_POLICY_FILE"].write_text("team: '!'")
     with site.server.client() as api:
         assert eventually(lambda: api.delete(f"/v2/images/{image}").status_code == 204, 10), "Mended, it counts."
+
+
+@pytest.mark.parametrize("lane", ["granian", "uvicorn"])
+def test_a_right_that_was_withdrawn_does_not_come_back_with_a_new_worker(
+    start: Callable[..., Site], tmp_path: Path, lane: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("delete_image: ''")
+    options = ("--workers", "2", "--server", lane)
+    site = start("sqlite", environment={"CALOTYPE_POLICY_FILE": str(file)}, options=options)
+    image = site.image()
+    file.write_text("delete_image: '!'")
+    assert eventually(lambda: site.server.log.count("the changed policy files are in force") == 2, 10)
+    time.sleep(2 * LOOK_SECONDS)  # the server looks as often as its workers
+    file.write_text("delete_image: '!")
+    assert eventually(lambda: site.server.log.count("the rules of before stay in force") == 2, 10)
+    victim, other = site.workers()
+    os.kill(victim, signal.SIGKILL)
+    assert eventually(lambda: len(site.workers()) == 2 and victim not in site.workers(), 20)
+    clients, _ = site.scattered(6)
+    assert other in site.workers()
+    for client in clients:
+        assert ask(client, "DELETE", site, image).status == 403
+        client.close()

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.support.access_key import Pair, Signing
+from tests.support.attacked import eventually
 from tests.support.server import Server
 from tests.support.servers import Servers
 
@@ -105,6 +106,8 @@ def test_log_ins(limited: Server) -> None:
     words = {"user": {"original_password": "wrong", "password": "new"}}
     change = httpx.post(f"{limited.base}/v3/users/{demo.user_id}/password", json=words)
     assert change.status_code == 429
+    told = f'"address":"127.0.0.1","request_id":"{change.headers["x-openstack-request-id"]}"'
+    assert eventually(lambda: f'"too many requests of an address",{told}' in limited.log, 5)
 
 
 def test_behind_a_proxy_each_client_counts_for_itself(servers: Servers) -> None:

@@ -91,7 +91,7 @@ def test_a_lost_key_file_is_not_replaced_while_there_are_access_keys(do: Do, tmp
     assert f"{file} cannot be read" in answer.output
     assert f"{file} cannot be read" in do("doctor").output
     file.write_bytes(kept[:-9] + b"AAAAAAA=\n")
-    assert "put back the one they were made with" in do("doctor").output
+    assert "put back the one that the access keys were made with" in do("doctor").output
 
 
 def test_no_access_key_is_made_under_another_key(do: Do, tmp_path: Path) -> None:

@@ -125,5 +125,39 @@ async def test_replays_with_large_bodies_do_not_count_for_the_signer_and_are_not
         assert [each.status_code for each in reads] == [200, 200, 429]
 
 
+async def test_what_was_read_of_a_key_before_a_change_does_not_outlive_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, claim, reads = site.database.one, _claim(signed(site.pair, "GET", "/v2/images", HOST)), 0
+
+    async def meanwhile(*asked: Any) -> Any:
+        nonlocal reads
+        row, reads = await one(*asked), reads + 1
+        if reads == 1:
+            site.tokens.forget()
+            signers._current()  # as another request does
+        return row
+
+    signers = site.signers()
+    monkeypatch.setattr(site.database, "one", meanwhile)
+    for expected in (1, 2, 2):
+        await signers.signer(claim)
+        assert reads == expected
+
+
+async def test_who_signs_much_at_once_has_one_token(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    issue, issued = site.tokens.issue, []
+
+    async def counted(*asked: Any) -> Any:
+        issued.append(asked)
+        return await issue(*asked)
+
+    monkeypatch.setattr(site.tokens, "issue", counted)
+    signers = site.signers()
+    signer = await signers.signer(_claim(signed(site.pair, "GET", "/v2/images", HOST)))
+    callers = await asyncio.gather(*(signers._as_token(signer, site.project) for _ in range(8)))
+    assert (len({each.user_id for each in callers}), len(issued)) == (1, 1)
+
+
 def _claim(lines: dict[str, str]) -> Any:
     return signing.claim({name.lower().encode(): value.encode() for name, value in lines.items()})

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from calotype.access.keystone.client import KeystoneClient
-from calotype.access.limits import Unreachable
+from calotype.access.keystone.errors import Unreachable
 from calotype.settings import SettingsError
 from tests.support.attacked import eventually
 from tests.support.keystone import RealKeystone

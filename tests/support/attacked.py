@@ -90,19 +90,19 @@ class Site:
 
     def scattered(self, count: int) -> tuple[list[Raw], int]:
         """So many connections that no worker has all of, and the worker that has the first."""
-        clients = [Raw(self.port) for _ in range(count)]
-        owners = [self._owner(client) for client in clients]
+        held: list[tuple[Raw, int]] = []
         for _ in range(1000):
-            if len(set(owners)) > 1:
-                return clients, owners[0]
-            clients.pop().close()
-            owners.pop()
-            clients.append(Raw(self.port))
-            owners.append(self._owner(clients[-1]))
+            client = Raw(self.port)
+            with suppress(OSError):  # a worker had it that was just killed
+                held.append((client, self._owner(client)))
+            if len(held) == count:
+                if len({owner for _, owner in held}) > 1:
+                    return [client for client, _ in held], held[0][1]
+                held.pop()[0].close()
         raise AssertionError("One worker takes all connections.")
 
     def _owner(self, client: Raw) -> int:
-        """The worker that has accepted the connection."""
+        """The worker that has accepted the connection; raises OSError when it was broken."""
         found: set[int] = set()
 
         def seen() -> bool:

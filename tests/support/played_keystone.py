@@ -82,8 +82,9 @@ class Clock:
 class PlayedKeystone:
     """`tokens` are what it knows, `events` what it revoked; `asked` has each request so far, `headers` its headers.
 
-    `status` is what is answered instead, by the kind of request, with the message `says`; `cuts` are how
-    many next connections break before the answer; `delay` is in seconds; `ahead` is by how many seconds its clock is.
+    `status` is what is answered instead, by the kind of request, with the message `says`; `cuts` are how many next
+    connections break before the answer; `credential` is the account's application credential; `delay` is in seconds;
+    `ahead` is by how many seconds its clock is.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -96,6 +97,7 @@ class PlayedKeystone:
         self.queries: list[dict[str, list[str]]] = []
         self.headers: list[dict[str, str]] = []
         self.roles = ["service"]
+        self.credential = ""
         self.delay = 0.0
         self.ahead = 0.0
         self.cuts = 0
@@ -195,7 +197,8 @@ class PlayedKeystone:
 
     def _own(self) -> dict[str, Any]:
         roles = [{"id": name, "name": name} for name in self.roles]
-        return token_of_today("glance", ahead=self.ahead, roles=roles)
+        credential = {"application_credential": {"id": self.credential}} if self.credential else {}
+        return token_of_today("glance", ahead=self.ahead, roles=roles, **credential)
 
     def _note(self, what: str, handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> bool:
         """Keep what was asked; whether it is answered by that already."""

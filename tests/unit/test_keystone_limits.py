@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from calotype.access.keystone import kept_limits
+from calotype.access.keystone.errors import Unreachable
 from calotype.access.keystone.kept_limits import KeystoneLimits
 from calotype.access.keystone.limits import Source
-from calotype.access.limits import Unreachable
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone, Quota, Settings, SettingsError
 from tests.support.keystone_limits import OF_DEMO, PASSWORD, REGISTERED

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from calotype.access.keystone.client import KeystoneClient
+from calotype.access.keystone.errors import Unreachable
 from calotype.access.keystone.limits import Source
-from calotype.access.limits import Unreachable
 from calotype.settings import Keystone
 from tests.support.certified import Certified
 from tests.support.played_keystone import PlayedKeystone, token

@@ -260,10 +260,12 @@ async def test_the_services_own_token_is_replaced_once_for_all(
     assert keystone.count("login") == 2
 
 
+@pytest.mark.parametrize("gone", ["user: user-glance", "project: project-glance", "application credential: robot"])
 async def test_an_account_that_is_not_found_makes_nobody_a_stranger(
-    keystone: PlayedKeystone, tokens: KeystoneTokens
+    keystone: PlayedKeystone, tokens: KeystoneTokens, gone: str
 ) -> None:
-    keystone.status["validate"], keystone.says = 404, "Could not find user: user-glance."
+    keystone.credential = "robot"
+    keystone.status["validate"], keystone.says = 404, f"Could not find {gone}."
     with pytest.raises(StorageUnavailable):
         await tokens.caller("good")
     assert keystone.asked == ["login", "validate"] * 2

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from calotype.access.keystone.client import KeystoneClient
 from calotype.access.keystone.tokens import UNWATCHED_SECONDS, KeystoneTokens
 from calotype.access.moments import microseconds
 from tests.support.played_keystone import Clock, PlayedKeystone, moment, token
@@ -119,3 +120,11 @@ async def test_the_image_endpoint_of_the_catalogue(
     tokens = make(**settings)
     await tokens.open()
     assert tokens.image_endpoint == url
+
+
+def test_keystones_clock_is_read_once_for_each_log_in(keystone: PlayedKeystone) -> None:
+    client = KeystoneClient(keystone.settings)
+    first = client.clock()
+    time.sleep(0.01)
+    assert client.clock() == first
+    assert keystone.asked == ["login"]

@@ -206,6 +206,9 @@ def test_nobody_is_nobody(text: str, allowed: bool) -> None:
     [
         ("system_scope:all", {"system": True}, {}),
         ("domain_id:mine", {"domain_id": "mine"}, {}),
+        ("user_domain_id:mine", {"user_domain_id": "mine"}, {}),
+        ("project_domain_id:mine", {"project_domain_id": "mine"}, {}),
+        ("service_roles:service", {"service_roles": frozenset(("service",))}, {}),
         ("project_id:%(member)s", {}, {"visibility": "shared", "share": "pending"}),
         ("'True':%(os_hidden)s", {}, {"os_hidden": True}),
     ],
@@ -238,6 +241,10 @@ def test_without_a_project_everything_is_refused_unless_a_service_asks() -> None
         ({"get_imag": "!"}, ["get_imag is no rule of Glance's, and nothing names it: it has no effect"]),
         ({"team": "role:a", "get_image": "not (rule:team)"}, []),
         ({"kept": "role:a"}, []),
+        (
+            {"get_image": "proejct_id:%(owner)s and user_id:%(x)s"},
+            ["get_image reads proejct_id, which no caller has: it fits nothing"],
+        ),
     ],
 )
 def test_what_the_writer_of_rules_hardly_meant_is_told(changed: dict[str, str], sentences: list[str]) -> None:

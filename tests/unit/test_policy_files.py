@@ -60,7 +60,7 @@ def test_the_last_file_wins(tmp_path: Path) -> None:
     files = Policy(file=str(file), directory=str(directory))
     for name, text, expected in (
         ("b.yaml", "modify_image: '@'", True),
-        (".c.yaml", "modify_image: '!'", True),
+        (".c.yaml", "delete_image: '!'", True),
         ("a.yaml", "modify_image: '!'", True),
         ("c.yaml", "modify_image: '!'", False),
     ):
@@ -198,6 +198,8 @@ def test_a_file_that_is_empty_for_long_does_not_put_the_defaults_in_force(
     assert not watched.look()
     (watched.more / "b.yaml").write_text("modify_image: '@'")
     assert watched.look(), "A file that has never had rules stands in nobody's way."
+    (watched.more / "b.yaml").write_text("")
+    assert watched.look(), "One that got its rules later does."
 
 
 def test_a_file_that_can_be_read_again_is_read_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

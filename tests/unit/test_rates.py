@@ -146,6 +146,12 @@ def test_rates_that_are_none(text: str) -> None:
         load(environment={"CALOTYPE_RATE_PER_ADDRESS": text})
 
 
+@pytest.mark.parametrize("whose", ["caller", "address"])
+def test_a_burst_of_no_rate_is_refused(whose: str) -> None:
+    with pytest.raises(SettingsError, match=rf"rate\.per_{whose}: has to be set for the burst to count"):
+        load(environment={f"CALOTYPE_RATE_{whose.upper()}_BURST": "5"})
+
+
 def test_rates_of_the_settings() -> None:
     assert Rate().caller is None
     assert Rate(per_caller="100/s").caller == (100.0, 100.0)

@@ -10,6 +10,8 @@ import pytest
 
 from calotype.access.access_rules import AccessRule
 from calotype.access.keystone import shared_tokens, watch
+from calotype.access.keystone.client import KeystoneClient
+from calotype.access.keystone.revocations import Event
 from calotype.access.keystone.tokens import REFRESH, RETRY_SECONDS, KeystoneTokens
 from calotype.access.moments import microseconds
 from calotype.images.errors import StorageUnavailable
@@ -187,3 +189,32 @@ async def test_nothing_is_shared_of_tokens_that_are_over_or_unknown(
     assert await first.caller("over", helper)
     assert await told(first, "unknown") is None
     assert memcached.dump().count(b"VALUE ") == before + 1
+
+
+@pytest.mark.parametrize(("ahead", "asked"), [(4, 1), (6, 2)])
+async def test_what_comes_from_the_future_is_not_believed(
+    keystone: PlayedKeystone, worker: Worker, clock: Clock, ahead: float, asked: int
+) -> None:
+    clock.passed = ahead
+    await told(await worker())
+    clock.passed = 0
+    assert await told(await worker())
+    assert keystone.count("validate") == asked
+
+
+def test_revocations_are_forgotten_when_no_shared_token_can_be_older(keystone: PlayedKeystone) -> None:
+    settings = msgspec.structs.replace(keystone.settings, memcached=("127.0.0.1:1",), token_seconds=100)
+    found = watch.KeystoneWatch(KeystoneClient(settings), settings, lambda _: 0)
+    found._remember([Event((("user_id", "u"),), 0)], 0.0)
+    found._remember([], 160.0)
+    assert found.recent
+    found._remember([], 161.0)
+    assert not found.recent
+    assert not found._seen
+
+
+async def test_what_counts_for_less_than_a_second_is_not_shared(keystone: PlayedKeystone, worker: Worker) -> None:
+    """For memcached, 0 seconds is for ever."""
+    await told(await worker(token_seconds=0.9))
+    await told(await worker(token_seconds=TTL))
+    assert keystone.count("validate") == 2

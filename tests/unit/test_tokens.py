@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from calotype.access import tokens as module
+from calotype.access.caller import Caller
 from calotype.access.grants import as_caller, grant_of
 from calotype.access.model import AccessRule
-from calotype.access.tokens import Tokens
+from calotype.access.tokens import EXPIRED_WINDOW, Tokens
 from calotype.database import revision, roles
 from calotype.database import tokens as rows
 from calotype.database.statements import Params, Row, Statement
@@ -255,3 +256,16 @@ async def test_opening_without_a_database_fails(tokens: Tokens, database: Rows) 
     database.failure = StorageUnavailable("away")
     with pytest.raises(StorageUnavailable):
         await tokens.open()
+
+
+async def test_beside_a_services_token_one_that_expired_is_looked_up_once(
+    tokens: Tokens, database: Rows, clock: Clock
+) -> None:
+    clock.moment = EXPIRES
+    helper = Caller(user_id="nova", roles=frozenset(("service",)))
+    found = await asyncio.gather(*(tokens.caller(TOKEN, helper) for _ in range(10)), tokens.caller(TOKEN))
+    assert [each and each.user_id for each in found] == ["u"] * 10 + [None]
+    assert database.statements == 2
+    assert tokens.cached(TOKEN) is None
+    clock.moment = EXPIRES + EXPIRED_WINDOW
+    assert await tokens.caller(TOKEN, helper) is None

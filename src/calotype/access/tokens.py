@@ -93,9 +93,8 @@ class Tokens:
             return caller
         key = _digest(token)
         caller = await asyncio.shield(self._lookups.begun(key, lambda: self._find(key)))
-        if caller is None and helper is not None:
-            expired = await self._grant(key, EXPIRED_WINDOW)
-            return None if expired is None else as_caller(expired)
+        if caller is None or (helper is None and caller.expires_at <= self._clock()):
+            return None
         return caller
 
     async def issue(self, login: Login, scopes: Sequence[Scope]) -> tuple[str, Grant]:
@@ -172,13 +171,14 @@ class Tokens:
         return grant
 
     async def _find(self, key: bytes) -> Caller | None:
+        """Who was let in until EXPIRED_WINDOW ago; only who still is is kept."""
         generation = self._generation
-        grant = await self._grant(key, 0)
+        grant = await self._grant(key, EXPIRED_WINDOW)
         if grant is None:
             return None
         caller = as_caller(grant)
         # What was read before a change must not outlive it.
-        if generation == self._generation:
+        if generation == self._generation and caller.expires_at > self._clock():
             keep(self._callers, key, caller, CACHED)
         return caller
 

@@ -19,6 +19,10 @@ from calotype.settings import SettingsError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+_MEND = (
+    "put back the one that the access keys were made with, "
+    "or delete them (`calotype key delete`), move this one away and make new ones"
+)
 
 log = logging.getLogger("calotype.vault")
 
@@ -68,7 +72,9 @@ class Vault:
             self._cipher = None
             if known:
                 return self.unlock(owner, kept)  # another file may lie there by now
-            raise SettingsError(f"{self.path} is not the key that the access key {owner} was made with") from None
+            raise SettingsError(
+                f"{self.path} is not the key that the access key {owner} was made with: {_MEND}"
+            ) from None
 
     def read(self, owner: str, kept: str) -> bytes:
         """The same for a request: raises StorageUnavailable, and says in the log what is wrong."""
@@ -83,10 +89,10 @@ class Vault:
             try:
                 key = base64.urlsafe_b64decode(self.path.read_bytes().strip())
             except OSError as error:
-                raise SettingsError(f"{self.path} cannot be read: {error.strerror}") from None
+                raise SettingsError(f"{self.path} cannot be read ({error.strerror}): {_MEND}") from None
             except binascii.Error:
                 key = b""
             if len(key) != KEY_BYTES:
-                raise SettingsError(f"{self.path} holds no key: {KEY_BYTES} bytes in base64 are wanted")
+                raise SettingsError(f"{self.path} holds no key ({KEY_BYTES} bytes in base64): {_MEND}")
             self._cipher = AESGCM(key)
         return self._cipher

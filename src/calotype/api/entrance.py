@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import logging
 import re
 from collections.abc import Awaitable
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from calotype.access import signing
 from calotype.access.access_rules import permits
 from calotype.access.authority import Authority
 from calotype.access.caller import Caller
-from calotype.access.errors import Unauthorized
+from calotype.access.errors import TooManyRequests, Unauthorized
 from calotype.access.policy.policy import Policy
 from calotype.access.rates import Rates
 from calotype.access.signers import Signers
@@ -22,6 +23,8 @@ from calotype.settings import Settings
 
 LARGEST = 12 * 1024 * 1024
 """The largest body that is signed, in bytes: it is read whole before anything is done with it (C.2)."""
+
+log = logging.getLogger("calotype.rates")
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _PROJECT = re.compile(r"/v[0-9.]+/([0-9a-f-]{1,64})/").match
@@ -76,13 +79,20 @@ class Entrance:
     def knock(self, request: Request) -> None:
         """Count an attempt to log in; raises TooManyRequests."""
         if self._counts:
-            self._rates.of_address(client_address(request, self._believe_proxy))
+            address = client_address(request, self._believe_proxy)
+            try:
+                self._rates.of_address(address)
+            except TooManyRequests:
+                fields = {"address": address, "request_id": request.request_id}
+                log.warning("too many requests of an address", extra={"fields": fields})
+                raise
 
     async def _bearer(self, request: Request, helper: Caller | None) -> Caller | None:
         caller = await self.authority.caller(request.token, helper)
         if caller is None:
             self.knock(request)
         else:
+            request.caller = caller  # for the log
             self._rates.of_caller(caller.user_id)
         return caller
 
@@ -96,6 +106,7 @@ class Entrance:
         except Unauthorized:
             self.knock(request)
             raise
+        request.caller = caller  # for the log
         if request.method in _SAFE:
             self._rates.of_caller(caller.user_id)
             return caller

@@ -16,7 +16,7 @@ from calotype.access.access_keys import AccessKeys
 from calotype.access.vault import Vault
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
-from calotype.cli.policy import rules_of, warnings
+from calotype.cli.policy import policy_of, warnings
 from calotype.database import images as rows
 from calotype.database import loose, schema
 from calotype.database.connect import connect
@@ -112,7 +112,7 @@ async def _access_keys(settings: Settings) -> list[Finding]:
         if not await AccessKeys(database, Vault(path)).check():
             return []
     except SettingsError as error:
-        return [(False, f"{error}: put back the one they were made with, or delete the access keys and make new ones")]
+        return [(False, str(error))]
     finally:
         await database.close()
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
@@ -204,12 +204,12 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     if not named:
         return
     try:
-        rules_of(settings)
+        policy = policy_of(settings)
     except SettingsError as error:
         yield False, str(error)
         return
     with suppress(SettingsError):  # of the file of protections: told below
-        sentences = warnings(settings)
+        sentences = warnings(settings, policy)
         yield from ((False, f"policy: {sentence}") for sentence in sentences)
         if not sentences:
             yield True, f"{named} is in order"
@@ -217,7 +217,7 @@ def _policy(settings: Settings) -> Iterator[Finding]:
 
 def _property_files(settings: Settings) -> Iterator[Finding]:
     looks: list[tuple[str, Callable[[], object]]] = [
-        (settings.image.property_protection_file, lambda: protections.load(settings.image, rules_of(settings))),
+        (settings.image.property_protection_file, lambda: protections.load(settings.image, policy_of(settings))),
         (settings.image.schema_file, lambda: schema_properties.load(settings.image)),
     ]
     for path, look in looks:
@@ -239,8 +239,8 @@ def _plugins(settings: Settings) -> Iterator[Finding]:
 def _limits(settings: Settings) -> Iterator[Finding]:
     if not settings.quota.keystone_limits:
         return
+    from calotype.access.keystone.errors import Unreachable
     from calotype.access.keystone.limits import Source
-    from calotype.access.limits import Unreachable
 
     try:
         Source(settings.keystone).check()
@@ -254,7 +254,7 @@ def _keystone(settings: Settings) -> Iterator[Finding]:
     if settings.identity.source != "keystone":
         return
     from calotype.access.keystone.client import KeystoneClient
-    from calotype.access.limits import Unreachable
+    from calotype.access.keystone.errors import Unreachable
 
     url = settings.keystone.url
     try:

@@ -29,9 +29,10 @@ def policy() -> None:
 @with_settings
 def list_(settings: Settings, changed: bool, form: str) -> None:
     """List the rules in force; what their writer hardly meant is told."""
-    for sentence in warnings(settings):
+    policy = policy_of(settings)
+    for sentence in warnings(settings, policy):
         click.echo(f"Warning: {sentence}.", err=True)
-    rules = rules_of(settings).rules
+    rules = policy.rules
     found = [
         {"rule": name, "changed": rules.changed(name), "guards": _GUARDS.get(name), "check": text}
         for name, text in rules.texts.items()
@@ -62,7 +63,7 @@ def check(
     they are: those that they imply have to be named as well. A target's `owner` is its `project_id`, too; without a
     target it is the caller's project.
     """
-    policy = rules_of(settings)
+    policy = policy_of(settings)
     for name in names:
         if name not in policy.rules.texts:
             raise click.UsageError(f"{name} is no rule; `calotype policy list` lists them.")
@@ -82,14 +83,16 @@ def sample() -> None:
         click.echo(f'\n# {rule.guards}\n# "{rule.name}": "{rule.check}"')
 
 
-def warnings(settings: Settings) -> list[str]:
-    """What the rules say that their writer hardly meant, a sentence each; raises SettingsError."""
-    found = rules_of(settings)
-    protections.load(settings.image, found)  # its file names rules as well
-    return found.warnings()
+def warnings(settings: Settings, policy: Policy, protected: bytes | None = None) -> list[str]:
+    """What the rules say that their writer hardly meant, a sentence each; raises SettingsError.
+
+    `protected` is what the file of property protections held when it was read before: it names rules as well.
+    """
+    protections.load(settings.image, policy, protected)
+    return policy.warnings()
 
 
-def rules_of(settings: Settings) -> Policy:
+def policy_of(settings: Settings) -> Policy:
     """The policy of the files that the settings name; raises SettingsError."""
     return policy_files.load(policy_files.read(settings.policy))
 

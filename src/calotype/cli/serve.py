@@ -8,10 +8,12 @@ from functools import partial
 
 import click
 
+from calotype.access.policy import files as policy_files
 from calotype.cli import clouds
 from calotype.cli.common import with_settings
 from calotype.cli.policy import warnings
 from calotype.cli.prepare import prepare
+from calotype.files import Files, FilesInForce
 from calotype.server import check, run, worker
 from calotype.settings import Settings
 
@@ -28,7 +30,7 @@ def serve(settings: Settings, demo: bool) -> None:
     if demo and settings.identity.source == "keystone":
         raise click.UsageError("--demo needs the projects of the built-in identity; tokens are a Keystone's here.")
     files = check(settings)
-    _check_policy(settings)
+    _check_policy(settings, files)
     _check_limits(settings)
     _check_keystone(settings)
     project = prepare(settings, moved=True)
@@ -38,12 +40,14 @@ def serve(settings: Settings, demo: bool) -> None:
         add_images(settings)
     click.echo("\n".join(hints(settings, project)))
     sys.stdout.flush()
-    run(settings, partial(worker, settings, files))
+    kept = FilesInForce(settings, files)
+    kept.follow()
+    run(settings, partial(worker, settings, kept))
 
 
-def _check_policy(settings: Settings) -> None:
+def _check_policy(settings: Settings, files: Files) -> None:
     """Tell what the rules say that their writer hardly meant."""
-    for sentence in warnings(settings):
+    for sentence in warnings(settings, policy_files.load(files.policy), files.protections):
         click.echo(f"Warning: policy: {sentence}", err=True)
 
 
@@ -51,8 +55,8 @@ def _check_limits(settings: Settings) -> None:
     """Refuse a Keystone that will not do; one that is away may come back."""
     if not settings.quota.keystone_limits:
         return
+    from calotype.access.keystone.errors import Unreachable
     from calotype.access.keystone.limits import Source
-    from calotype.access.limits import Unreachable
 
     try:
         Source(settings.keystone).check()
@@ -66,7 +70,7 @@ def _check_keystone(settings: Settings) -> None:
         return
     from calotype.access.keystone import shared_tokens
     from calotype.access.keystone.client import KeystoneClient
-    from calotype.access.limits import Unreachable
+    from calotype.access.keystone.errors import Unreachable
 
     for sentence in asyncio.run(shared_tokens.trouble(settings.keystone)):
         click.echo(f"Warning: {sentence}", err=True)
@@ -84,7 +88,9 @@ def init(settings: Settings) -> None:
     prepare(settings)
     if settings.identity.source == "keystone":
         click.echo(f"{accounts(settings)} Register this service in its catalogue with `openstack endpoint create`.")
-    click.echo(f"Ready in {settings.directory}. Start it with: {_command()} serve --data {settings.data}")
+    config = click.get_current_context().params["config"]
+    more = f" --config {shlex.quote(config)}" if config else ""
+    click.echo(f"Ready in {settings.directory}. Start it with: {_command()} serve --data {settings.data}{more}")
 
 
 def accounts(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from calotype.access.keystone.kept_limits import KeystoneLimits
-from calotype.access.limits import RESOURCES
+from calotype.access.keystone.resources import RESOURCES
 from calotype.database import quotas as rows
 from calotype.database.engine import Database
 from calotype.database.quotas import Usage

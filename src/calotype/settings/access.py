@@ -137,6 +137,8 @@ class Clients(Section, frozen=True):
 
 def _rate(name: str, text: str, burst: int) -> tuple[float, float] | None:
     if not text:
+        if burst:
+            raise SettingsError(f"rate.{name}: has to be set for the burst to count")
         return None
     match = _RATE.fullmatch(text)
     if match is None:

@@ -120,6 +120,8 @@ def told(error: failures.HttpError, name: str) -> str:
     """The sentence for an account that Keystone refuses."""
     if isinstance(error, failures.Unauthorized):
         return f"Keystone refuses {name}: are name, password and domain right? Has it a role in its scope?"
+    if isinstance(error, failures.NotFound):
+        return f"no Keystone lets {name} log in there: is keystone.url right? ({error.message})"
     return f"Keystone refuses {name}: {error.message}"
 
 

@@ -11,9 +11,9 @@ from keystoneauth1 import exceptions as failures
 from keystoneauth1.access import AccessInfo
 
 from calotype.access.keystone.account import Account, AccountRefused, told
+from calotype.access.keystone.errors import Unreachable
 from calotype.access.keystone.revocations import Event, event
 from calotype.access.keystone.validated import Validated, validated
-from calotype.access.limits import Unreachable
 from calotype.settings import Keystone, SettingsError
 
 CLOCKS_SECONDS = 30.0

@@ -6,7 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from calotype.access.limits import Limits, Unreachable
+from calotype.access.keystone.errors import Unreachable
+from calotype.access.keystone.resources import Limits
 from calotype.access.lookups import Lookups, keep
 from calotype.images.errors import StorageUnavailable
 from calotype.settings import Keystone, Quota, SettingsError

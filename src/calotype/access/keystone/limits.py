@@ -11,7 +11,8 @@ import msgspec
 from keystoneauth1 import exceptions as failures
 
 from calotype.access.keystone.account import Account, AccountRefused, told
-from calotype.access.limits import RESOURCES, Limits, Unreachable
+from calotype.access.keystone.errors import Unreachable
+from calotype.access.keystone.resources import RESOURCES, Limits
 from calotype.settings import Keystone, SettingsError
 
 log = logging.getLogger("calotype.limits")

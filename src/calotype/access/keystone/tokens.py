@@ -17,11 +17,11 @@ import msgspec
 
 from calotype.access.caller import Caller
 from calotype.access.keystone.client import Away, KeystoneClient
+from calotype.access.keystone.errors import Unreachable
 from calotype.access.keystone.revocations import Attributes, Revocations
 from calotype.access.keystone.shared_tokens import Shared, SharedTokens
 from calotype.access.keystone.validated import Validated
 from calotype.access.keystone.watch import KeystoneWatch
-from calotype.access.limits import Unreachable
 from calotype.access.lookups import Lookups, keep
 from calotype.images.errors import StorageUnavailable
 from calotype.images.model import now

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from calotype.access.keystone.client import MARGIN_SECONDS, Denied, KeystoneClient
+from calotype.access.keystone.errors import Unreachable
 from calotype.access.keystone.revocations import Event, Revocations
-from calotype.access.limits import Unreachable
 from calotype.settings import Keystone
 from calotype.telemetry.background import every
 

@@ -89,6 +89,11 @@ def of_caller(name: str) -> OfCaller:
     return _CALLER.get(name, lambda _: ABSENT)
 
 
+def known(name: str) -> bool:
+    """Whether callers have such a fact."""
+    return name in _CALLER
+
+
 def of_image(name: str) -> OfTarget:
     """How a fact of an image is read; names of other things than its attributes are additional properties."""
     return _IMAGE.get(name, lambda _, image: image.properties.get(name, ABSENT))

@@ -9,7 +9,7 @@ import yaml
 
 from calotype.access.policy.policy import Policy
 from calotype.access.policy.rulebook import BadRules, Rulebook
-from calotype.settings import Policy as Files
+from calotype.settings import Policy as Settings
 from calotype.settings import SettingsError
 from calotype.telemetry.background import every
 
@@ -22,7 +22,7 @@ Texts = dict[Path, bytes]
 """What the files hold, in the order in which they count."""
 
 
-def read(files: Files) -> Texts:
+def read(files: Settings) -> Texts:
     """What the files hold; raises SettingsError."""
     return {path: _content(path) for path in _paths(files)}
 
@@ -49,13 +49,20 @@ def rulebook(texts: Texts) -> Rulebook:
         raise SettingsError("policy: a rule is nested too deep, or names others too deep") from None
 
 
+def refuse_emptied(found: Texts, in_force: Texts) -> None:
+    """Raise SettingsError for a file that held something: an editor or a full disk leaves it so."""
+    for path, text in found.items():
+        if not text.strip() and in_force.get(path, b"").strip():
+            raise SettingsError(f"policy: {path}: empty; a file without rules holds {{}}")
+
+
 class PolicyWatch:
     """Puts changed files in force; a part of the worker. Files that cannot be used leave the rules as they are.
 
     `texts` is what the policy was made of.
     """
 
-    def __init__(self, files: Files, policy: Policy, texts: Texts) -> None:
+    def __init__(self, files: Settings, policy: Policy, texts: Texts) -> None:
         self._files = files
         self._policy = policy
         self._in_force = texts
@@ -90,10 +97,7 @@ class PolicyWatch:
     async def _adopt(self, found: Texts | str) -> None:
         if isinstance(found, str):
             raise SettingsError(found)
-        for path, text in found.items():
-            # An editor or a full disk leaves it so, and the defaults would be in force.
-            if not text.strip() and self._in_force.get(path, b"").strip():
-                raise SettingsError(f"policy: {path}: empty; a file without rules holds {{}}")
+        refuse_emptied(found, self._in_force)
         rules = await asyncio.to_thread(rulebook, found)
         try:
             self._policy.adopt(rules)
@@ -105,7 +109,7 @@ class PolicyWatch:
             log.warning("policy: %s", sentence)
 
 
-def _paths(files: Files) -> list[Path]:
+def _paths(files: Settings) -> list[Path]:
     """The file, then those of the directory by name, without hidden ones, as in oslo.policy; a later one wins."""
     found = [Path(files.file)] if files.file else []
     if files.directory:
@@ -117,7 +121,7 @@ def _paths(files: Files) -> list[Path]:
     return found
 
 
-def _found(files: Files) -> Texts | str:
+def _found(files: Settings) -> Texts | str:
     """What the files hold, or why they cannot be read."""
     try:
         return read(files)

@@ -1,7 +1,7 @@
 """Unified limits: what a Keystone lets each project have (spec: image-v2 5).
 
-A limit is a project's own, else the registered default of the image service. `keystone/limits.py` reads them,
-`keystone/kept_limits.py` keeps them for a while.
+A limit is a project's own, else the registered default of the image service. `limits.py` reads them,
+`kept_limits.py` keeps them for a while.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,3 @@ RESOURCES = ("image_count_total", "image_count_uploading", "image_size_total", "
 
 Limits = Mapping[str, int]
 """Limits by resource; negative is unlimited. All of RESOURCES are there."""
-
-
-class Unreachable(Exception):
-    """Keystone does not answer, or answers what cannot be used; that may pass."""
