@@ -106,7 +106,7 @@ def test_the_doctor_is_content(run: Callable[..., Result], keystone: PlayedKeyst
         (["service"], {"events": 403}, {}, "revocations are noticed late"),
         (["service"], {"events": 404}, {}, "Keystone does not offer its revocations"),
         (["service"], {"login": 401}, {}, "are name, password and domain right? Has it a role in its scope?"),
-        (["service"], {"login": 404}, {}, "log in there: is keystone.url right? ("),
+        (["service"], {"login": 404}, {}, "does it exist, and is keystone.url right? ("),
         (["service"], {"*": 503}, {}, "Keystone cannot be asked"),
         (["service"], {}, {"URL": "https://k", "CERTIFICATES": "gone.pem"}, "Keystone cannot be asked: Could not find"),
         (["service"], {}, {"REGION": "Nowhere"}, "has no public endpoint of the image service in its catalogue"),

@@ -9,6 +9,7 @@ import pytest
 
 from calotype.access.access_rules import AccessRule
 from calotype.access.caller import Caller
+from calotype.access.keystone import account
 from calotype.access.keystone import tokens as module
 from calotype.access.keystone.account import Account
 from calotype.access.keystone.tokens import REFRESH, RETRY_SECONDS, THREADS, UNKNOWN_SECONDS, KeystoneTokens
@@ -280,12 +281,12 @@ async def test_that_a_token_names_the_account_makes_nobody_log_in(
 
 
 def test_who_brings_an_old_refusal_does_not_throw_the_new_token_away(keystone: PlayedKeystone) -> None:
-    account = Account(keystone.settings)
-    old = account.access()
-    account._forget(old)
-    new = account.access()
-    account._forget(old)
-    assert account.access() is new
+    ours = Account(keystone.settings)
+    old = ours.access()
+    ours._forget(old)
+    new = ours.access()
+    ours._forget(old)
+    assert ours.access() is new
     assert keystone.count("login") == 2
 
 
@@ -306,6 +307,21 @@ async def test_a_service_that_may_not_log_in_makes_nobody_a_stranger(
         await tokens.caller("good")
     assert "a token cannot be validated" in caplog.text
     assert keystone.settings.password not in caplog.text
+
+
+async def test_a_refused_account_does_not_log_in_for_each_token(
+    keystone: PlayedKeystone, tokens: KeystoneTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try counts for its lock-out in Keystone, and anybody can bring tokens."""
+    monkeypatch.setattr(account, "REFUSED_SECONDS", 3600)
+    keystone.status["login"] = 401
+    for number in range(20):
+        with pytest.raises(StorageUnavailable):
+            await tokens.caller(f"invented-{number}")
+    assert keystone.count("login") == 1
+    del keystone.status["login"]
+    monkeypatch.setattr(account, "REFUSED_SECONDS", 0)
+    assert await tokens.caller("good")
 
 
 async def test_a_service_token_needs_a_role(keystone: PlayedKeystone, make: Callable[..., KeystoneTokens]) -> None:

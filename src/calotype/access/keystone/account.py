@@ -121,7 +121,7 @@ def told(error: failures.HttpError, name: str) -> str:
     if isinstance(error, failures.Unauthorized):
         return f"Keystone refuses {name}: are name, password and domain right? Has it a role in its scope?"
     if isinstance(error, failures.NotFound):
-        return f"no Keystone lets {name} log in there: is keystone.url right? ({error.message})"
+        return f"Keystone refuses {name}: does it exist, and is keystone.url right? ({error.message})"
     return f"Keystone refuses {name}: {error.message}"
 
 
