@@ -4,6 +4,7 @@ A worker that is started anew, when one has died, is given them as they were at 
 they were last in force: it comes up with the rules of the others, whatever has become of the files.
 """
 
+import logging
 import threading
 import time
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from calotype.access import protections
 from calotype.access.policy import files as policy_files
 from calotype.images import schema_properties
 from calotype.settings import Settings, SettingsError
+
+log = logging.getLogger("calotype.policy")
 
 
 class Files(NamedTuple):
@@ -34,23 +37,31 @@ class FilesInForce:
 
     def __init__(self, settings: Settings, files: Files) -> None:
         self._settings = settings
+        self._found: policy_files.Texts | None = None
         self.files = files
 
     def follow(self) -> None:
         """Begin to look, beside the server, for policy files that the workers put in force."""
         if self._settings.policy.file or self._settings.policy.directory:
-            threading.Thread(target=self._look, daemon=True, name="policy-files").start()
+            threading.Thread(target=self._look_on, daemon=True, name="policy-files").start()
 
-    def _look(self) -> None:
-        before = None
+    def look(self) -> None:
+        """Take what this look and the one before have found, as the workers do."""
+        before, self._found = self._found, None
+        try:
+            found = policy_files.read(self._settings.policy)
+            if found == before and found != self.files.policy:
+                policy_files.refuse_emptied(found, self.files.policy)
+                protections.load(self._settings.image, policy_files.load(found), self.files.protections)
+                self.files = self.files._replace(policy=found)
+            self._found = found
+        except SettingsError:
+            pass  # each worker tells it
+
+    def _look_on(self) -> None:
         while True:
             time.sleep(policy_files.LOOK_SECONDS)
             try:
-                found = policy_files.read(self._settings.policy)
-                if found == before and found != self.files.policy:
-                    policy_files.refuse_emptied(found, self.files.policy)
-                    protections.load(self._settings.image, policy_files.load(found), self.files.protections)
-                    self.files = self.files._replace(policy=found)
-                before = found
-            except SettingsError:  # each worker tells it
-                before = None
+                self.look()
+            except Exception:  # whatever it was, the next look comes
+                log.exception("looking at the policy files failed")

@@ -1,5 +1,6 @@
 """Too many requests: who is refused, how each API words it, and who goes on undisturbed."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -41,6 +42,12 @@ def until_refused(ask: Callable[[], httpx.Response]) -> tuple[int, httpx.Respons
     pytest.fail("nothing was refused")
 
 
+def refused(limited: Server) -> bool:
+    """Whether the log tells that demo was refused."""
+    lines = [json.loads(line) for line in limited.log.splitlines() if '"status":429' in line]
+    return bool(lines) and {line.get("user") for line in lines} == {limited.personas["demo"].user_id}
+
+
 def test_a_caller(limited: Server) -> None:
     with limited.client("demo") as demo, limited.client("alt") as alt:
         passed, _ = until_refused(lambda: demo.get("/v2/images"))
@@ -62,6 +69,13 @@ def test_a_caller(limited: Server) -> None:
     assert text.headers["x-openstack-request-id"].startswith("req-")
     assert message in text.text
     assert [each.status_code for each in (compute, identity, text, upload)] == [429] * 4
+    assert eventually(lambda: refused(limited), 5)
+
+
+def test_a_signer(limited: Server) -> None:
+    pair = limited.access_key()
+    until_refused(lambda: httpx.get(f"{limited.base}/v2/images", auth=Signing(pair)))
+    assert eventually(lambda: refused(limited), 5)
 
 
 def test_an_address_without_a_valid_token(limited: Server) -> None:

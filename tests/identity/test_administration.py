@@ -125,6 +125,8 @@ async def test_a_reader_of_a_domain_sees_nothing_of_another(people: Any) -> None
     # A place in the list, as in Keystone, also for a filter that it does not fit (any more).
     for path in (f"/v3/users?enabled=false&marker={user.id}", f"/v3/projects?name=x&marker={project.id}"):
         assert (await people.call("GET", path, "admin")).status_code == 200
+    assert (await people.call("GET", f"/v3/projects?tags=x&marker={project.id}", "admin")).status_code == 200
+    assert (await people.call("GET", f"/v3/projects?tags=x&marker={project.id}", "domain reader")).status_code == 404
     for path, kind in (("/v3/users", "users"), ("/v3/projects", "projects"), ("/v3/role_assignments",) * 2):
         body = (await people.call("GET", path, "domain reader")).text
         assert user.id not in body

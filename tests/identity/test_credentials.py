@@ -279,6 +279,9 @@ async def test_access_rules_are_made_once_and_stay_while_they_are_used(world: An
     assert (await world.call("DELETE", f"{path}/{ids[0]}", "demo")).status_code == 403
     foreign = await create(world, "alt", "alt", access_rules=[{"id": ids[0]}])
     assert (foreign.status_code, ids[0] in foreign.text) == (404, True)
+    for who, status in (("demo", 200), ("alt", 404)):
+        place = f"/v3/users/{world.ids[f'user {who}']}/access_rules?marker={ids[0]}"
+        assert (await world.call("GET", place, who)).status_code == status, "A marker tells nothing of others' rules."
     for each in (first, second):
         await ENDS["the credential is deleted"](world, each["id"])
     for rule_id in ids:
@@ -297,6 +300,7 @@ BAD: dict[str, tuple[Any, int]] = {
     "no time": ({"expires_at": "tomorrow"}, 400),
     "an empty time": ({"expires_at": ""}, 400),
     "a day": ({"expires_at": "2126-01-01"}, 400),
+    "a fraction without seconds": ({"expires_at": "2126-01-01T00:00.5"}, 400),
     "an offset": ({"expires_at": "2126-01-01T00:00:00+01:00"}, 400),
     "the past": ({"expires_at": "2001-01-01T00:00:00"}, 400),
     "an unknown role": ({"roles": [{"name": "nothing"}]}, 404),
@@ -367,6 +371,13 @@ async def test_a_secret_is_not_repeated(world: Any) -> None:
         assert (answer.status_code, "hidden thing" in answer.text) == (400, False)
     answer = await log_in(world, id="x", secret={"deep": "hidden thing"})
     assert (answer.status_code, "hidden thing" in answer.text) == (400, False)
+
+
+async def test_a_marker_tells_nothing_of_the_credentials_of_others(world: Any) -> None:
+    credential = await made(world)
+    for who, status in (("demo", 200), ("alt", 404)):
+        path = f"/v3/users/{world.ids[f'user {who}']}/application_credentials"
+        assert (await world.call("GET", f"{path}?marker={credential['id']}", who)).status_code == status
 
 
 async def test_a_name_is_taken_once_for_each_user(world: Any) -> None:

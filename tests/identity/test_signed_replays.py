@@ -1,6 +1,7 @@
 """Signed requests that come again: a write counts once, whoever sends it and however often."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -161,3 +162,52 @@ async def test_who_signs_much_at_once_has_one_token(site: Site, monkeypatch: pyt
 
 def _claim(lines: dict[str, str]) -> Any:
     return signing.claim({name.lower().encode(): value.encode() for name, value in lines.items()})
+
+
+async def test_documents_that_are_not_taken_count_for_the_signer_of_a_new_signature(site: Site) -> None:
+    limits, headers = Rate(per_caller="2/h"), {**PATCH, **UNSIGNED}
+    async with InProcess(build(msgspec.structs.replace(site.settings, rate=limits))) as limited:
+        answers = []
+        for number in range(4):
+            path = f"/v2/images/{number}"
+            lines = signed(site.pair, "PATCH", path, headers, payload="UNSIGNED-PAYLOAD")
+            answers.append(await limited.client.patch(path, headers=lines, content=b"x" * (LARGEST + 1)))
+        assert [each.status_code for each in answers] == [413, 413, 429, 429]
+
+
+async def test_a_document_that_comes_slowly_is_not_taken_a_moment_later(site: Site) -> None:
+    path, headers, held = f"/v2/images/{await site.image()}", {**PATCH, **UNSIGNED}, asyncio.Event()
+    lines = signed(site.pair, "PATCH", path, headers, payload="UNSIGNED-PAYLOAD")
+
+    async def document() -> AsyncIterator[bytes]:
+        await held.wait()
+        yield b'[{"op": "replace", "path": "/name", "value": "late"}]'
+
+    async with InProcess(build(site.settings)) as service:
+        body = b'[{"op": "replace", "path": "/name", "value": "first"}]'
+        assert (await service.client.patch(path, headers=lines, content=body)).status_code == 200
+        late = asyncio.create_task(service.client.patch(path, headers=lines, content=document()))
+        await asyncio.sleep(AT_ONCE + 0.1)
+        held.set()
+        assert (await late).status_code == 401
+
+
+async def test_other_documents_of_a_recorded_signature_do_not_take_more_than_there_is(site: Site) -> None:
+    limits, headers = Rate(per_caller="10/s"), {**PATCH, **UNSIGNED}
+    async with InProcess(build(msgspec.structs.replace(site.settings, rate=limits))) as limited:
+        held = asyncio.Event()
+
+        async def document(number: int) -> AsyncIterator[bytes]:
+            await held.wait()
+            yield b'[{"op": "replace", "path": "/name", "value": "%d"}]' % number
+
+        lines = signed(site.pair, "PATCH", "/v2/images/x", headers, payload="UNSIGNED-PAYLOAD")
+        sent = [
+            asyncio.create_task(limited.client.patch("/v2/images/x", headers=lines, content=document(number)))
+            for number in range(50)
+        ]
+        await asyncio.sleep(0.5)
+        held.set()
+        await asyncio.gather(*sent)
+        await asyncio.sleep(0.2)
+        assert (await limited.client.get("/v2/images", auth=Signing(site.pair))).status_code == 200

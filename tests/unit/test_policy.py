@@ -245,6 +245,13 @@ def test_without_a_project_everything_is_refused_unless_a_service_asks() -> None
             {"get_image": "proejct_id:%(owner)s and user_id:%(x)s"},
             ["get_image reads proejct_id, which no caller has: it fits nothing"],
         ),
+        (
+            {"team": "proejct_id:x or proejct_id:y", "get_image": "rule:team", "delete_image": "proejct_id:x"},
+            [
+                "delete_image reads proejct_id, which no caller has: it fits nothing",
+                "team reads proejct_id, which no caller has: it fits nothing",
+            ],
+        ),
     ],
 )
 def test_what_the_writer_of_rules_hardly_meant_is_told(changed: dict[str, str], sentences: list[str]) -> None:

@@ -30,6 +30,7 @@ MARGIN = 60
 """How many seconds a used signature is remembered beyond its time: the clock of another host may be ahead."""
 AT_ONCE = 2
 """For how many seconds a signature takes other documents that it does not sign: it has no fraction of a second."""
+_USED = "This signed request was made before; sign it anew, with the time of now."
 _ENABLED = (Filter("enabled", True),)
 
 
@@ -108,15 +109,22 @@ class Signers:
 
     async def use_once(self, claim: Claim) -> None:
         """Remember the signature as long as it would be accepted; raises Unauthorized if it was used before."""
-        await self._use(claim.signature, None)
+        await self._use(claim.signature)
 
-    async def use_now(self, claim: Claim) -> None:
-        """Remember the signature of a document that is not signed: it may have been used a moment ago, for another."""
-        await self._use(claim.signature, _microseconds(self._clock() - AT_ONCE))
+    async def use_now(self, claim: Claim) -> bool:
+        """Remember the signature of a document that is not signed: it may have been used a moment ago, for another.
+        Answers whether it was not.
+        """
+        moment = self._clock()
+        since = _microseconds(moment - AT_ONCE)
+        new = await self._database.write(rows.use_since, claim.signature, _microseconds(moment), since)
+        if new is None:
+            raise Unauthorized(_USED)
+        return bool(new)
 
     async def use_for(self, claim: Claim, document: bytes) -> None:
         """Remember the signature with the document; raises Unauthorized if both were used before."""
-        await self._use(hashlib.sha256(claim.signature.encode() + document).hexdigest(), None)
+        await self._use(hashlib.sha256(claim.signature.encode() + document).hexdigest())
 
     async def purge(self) -> int:
         """Forget the signatures that are too old to be accepted; answers how many."""
@@ -124,9 +132,9 @@ class Signers:
         gone: int = await self._database.write(rows.purge, _microseconds(until))
         return gone
 
-    async def _use(self, signature: str, since: int | None) -> None:
-        if not await self._database.write(rows.use, signature, _microseconds(self._clock()), since):
-            raise Unauthorized("This signed request was made before; sign it anew, with the time of now.")
+    async def _use(self, signature: str) -> None:
+        if not await self._database.write(rows.use, signature, _microseconds(self._clock())):
+            raise Unauthorized(_USED)
 
     async def _only_project(self, user_id: str) -> str | None:
         """The user's project if there is exactly one that is enabled."""

@@ -113,13 +113,28 @@ class Entrance:
         # Before the signature is used up: a client may send the same request again after Retry-After.
         self._rates.room_of_caller(caller.user_id)
         try:
-            await _use(signers, claim, request)
+            await self._use(signers, claim, request, caller.user_id)
         except Unauthorized:
             self.knock(request)
             raise
-        # Not before: whoever recorded a request does not use up what its signer may ask.
-        self._rates.charge_caller(caller.user_id)
         return caller
+
+    async def _use(self, signers: Signers, claim: Claim, request: Request, user_id: str) -> None:
+        """Use up a signature, or what it may be good for, and count it for its signer. Raises Unauthorized if that was
+        done before, BodyTooLarge and TooManyRequests.
+        """
+        # Counted when it is used and not before: whoever recorded a request does not use up what its signer may ask.
+        if request.method != "PATCH" or not request.has_body or _told(request) != signing.UNSIGNED:
+            await signers.use_once(claim)
+            self._rates.charge_caller(user_id)
+        elif await signers.use_now(claim):
+            self._rates.charge_caller(user_id)
+            await signers.use_for(claim, await _kept(request))
+        else:
+            document = await _kept(request)
+            await signers.use_now(claim)  # the document may have taken its time
+            await signers.use_for(claim, document)
+            self._rates.of_caller(user_id)  # never on credit, for the same reason
 
     async def _proven(self, signers: Signers, claim: Claim, request: Request) -> Caller:
         signers.timely(claim)
@@ -159,15 +174,6 @@ async def _payload(request: Request) -> bytes:
     if body and told not in (b"", found):
         raise Unauthorized
     return found
-
-
-async def _use(signers: Signers, claim: Claim, request: Request) -> None:
-    """Use up a signature, or what it may be good for; raises Unauthorized if that was done before, and BodyTooLarge."""
-    if request.method == "PATCH" and request.has_body and _told(request) == signing.UNSIGNED:
-        await signers.use_now(claim)  # before the document, which is kept
-        await signers.use_for(claim, await _kept(request))
-    else:
-        await signers.use_once(claim)
 
 
 def _told(request: Request) -> bytes:

@@ -62,12 +62,16 @@ def remove(id_: str) -> Work:
     return bool(there)
 
 
-def use(signature: str, moment: int, since: int | None = None) -> Work:
-    """Note that a signature was used; answers whether it was new, or first used `since` then."""
-    new = yield _USE, {"signature": signature, "used_at": moment}
-    if not new and since is not None:
-        new = yield _SINCE, {"signature": signature, "since": since}
-    return bool(new)
+def use(signature: str, moment: int) -> Work:
+    """Note that a signature was used; answers whether it was new."""
+    return bool((yield _USE, {"signature": signature, "used_at": moment}))
+
+
+def use_since(signature: str, moment: int, since: int) -> Work:
+    """Note that a signature was used; answers whether it was new, None if it was first used before `since`."""
+    if (yield from use(signature, moment)):
+        return True
+    return False if (yield _SINCE, {"signature": signature, "since": since}) else None
 
 
 def purge(until: int) -> Work:

@@ -157,8 +157,9 @@ def _parsed(path: Path, content: bytes) -> tuple[dict[Any, Any], dict[str, int]]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise SettingsError(f"policy: {_place(path, line)}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
-        raise SettingsError(f"policy: {path}: not YAML: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # PyYAML fails in many ways at a value that is not what its tag says
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise SettingsError(f"policy: {path}: not YAML: {why}") from None
     if not isinstance(root, yaml.MappingNode) or not isinstance(found, dict):
         if root is not None and (found or isinstance(root, yaml.MappingNode)):
             raise SettingsError(f"policy: {path}: not a list of NAME: RULE")

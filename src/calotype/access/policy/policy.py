@@ -36,9 +36,9 @@ class Policy:
         texts, named = self.rules.texts, self.rules.named()
         absent = [(name, other) for name, other in named if other not in texts]
         unused = texts.keys() - DEFAULTS.keys() - self._kept - {other for _, other in named}
-        strange = {fact: name for name in reversed(texts) for fact in self.rules.reads(name).caller if not known(fact)}
+        strange = [(name, fact) for name, fact in self.rules.asked() if not known(fact)]
         return [
-            *[f"{name} reads {fact}, which no caller has: it fits nothing" for fact, name in strange.items()],
+            *[f"{name} reads {fact}, which no caller has: it fits nothing" for name, fact in strange],
             *[f"{name} names {other}, which is no rule: `default` stands in" for name, other in absent],
             *[f"{name} is no rule of Glance's, and nothing names it: it has no effect" for name in sorted(unused)],
         ]

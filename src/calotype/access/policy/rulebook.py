@@ -12,6 +12,8 @@ from oslo_policy.policy import Enforcer, Rules
 
 from calotype.access.policy.rules import DEFAULTS
 
+DEEPEST = 100
+"""How many checks may lie inside one another, through the rules that are named, too: a decision recurses."""
 _ELSE = "default"
 """The rule that stands in for those that are named and not there."""
 _WITHOUT_PARTS = (checks.TrueCheck, checks.FalseCheck)
@@ -74,15 +76,29 @@ class Rulebook:
             if isinstance(leaf, checks.RuleCheck)
         ]
 
-    def _closure(self, rule: str, on_the_way: tuple[str, ...]) -> set[str]:
+    def asked(self) -> list[tuple[str, str]]:
+        """Each rule, and a fact of the caller that it reads itself."""
+        found = {
+            (name, fact): None
+            for name, check in self._rules.items()
+            for leaf in _leaves(check)
+            if isinstance(leaf, _LEAVES)
+            for fact in _of_caller(name, leaf)
+        }
+        return list(found)
+
+    def _closure(self, rule: str, on_the_way: tuple[str, ...], depth: int = 0) -> set[str]:
         """The rule and all that it names, directly or not."""
         name = rule if rule in self._rules else _ELSE
         if name in on_the_way:
             raise BadRules((name, *on_the_way), f"it names itself: {' -> '.join((*on_the_way, name))}")
+        depth += _depth(self._rules[name])
+        if depth > DEEPEST:
+            raise BadRules((name, *on_the_way), "it is nested too deep, or names others too deep")
         found = {name}
         for leaf in _leaves(self._rules[name]):
             if isinstance(leaf, checks.RuleCheck):
-                found |= self._closure(leaf.match, (*on_the_way, name))
+                found |= self._closure(leaf.match, (*on_the_way, name), depth)
         return found
 
     def _read_by(self, rule: str) -> Reads:
@@ -124,6 +140,17 @@ def _leaves(check: checks.BaseCheck) -> Iterator[checks.BaseCheck]:
             yield from _leaves(check.rule)
         case _:
             yield check
+
+
+def _depth(check: checks.BaseCheck) -> int:
+    """How many checks lie inside one another."""
+    match check:
+        case checks.AndCheck() | checks.OrCheck():
+            return 1 + max(map(_depth, check.rules))
+        case checks.NotCheck():
+            return 1 + _depth(check.rule)
+        case _:
+            return 1
 
 
 def _of_target(name: str, leaf: checks.Check) -> list[str]:

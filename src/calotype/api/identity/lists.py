@@ -28,14 +28,19 @@ async def answer(
     find: Callable[[Query], Awaitable[list[Any]]],
     view: Callable[[Any, str], dict[str, Any]],
     bounds: tuple[Filter, ...] = (),
+    fits: Callable[[Any], bool] | None = None,
 ) -> Reply:
     """The page of a list that the request asks for. A marker out of `bounds`, which say what the caller may see, is
     not found, be there such a thing; one that does not fit the filters is the place in the list where it would be.
+    `fits` is a filter that the database does not know.
     """
     cut = page(request)
     if cut.marker is not None and not await find(query._replace(filters=(*bounds, Filter("id", cut.marker)))):
         raise NotFound(f"Marker {cut.marker} could not be found.")
-    found = await find(cut.apply(query))
+    wanted = cut.apply(query)
+    found = await find(wanted if fits is None else wanted._replace(limit=None))
+    if fits is not None:
+        found = [each for each in found if fits(each)][: wanted.limit]
     more = next_link(request, url, found[cut.limit - 1].id) if cut.limit and len(found) > cut.limit else None
     items = [view(each, url) for each in (found[: cut.limit] if cut.limit else found)]
     return json_reply(views.collection(name, items, self_link(request, url), more))

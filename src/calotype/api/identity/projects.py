@@ -44,7 +44,7 @@ class ProjectCalls:
             find = self._own_named if "name" in asked else find
         if "is_domain" in asked and boolean(asked["is_domain"]):
             return await self._domains(request, url)
-        return await answer(request, url, "projects", query, _with_tags(request, find), views.project, bounds)
+        return await answer(request, url, "projects", query, find, views.project, bounds, _tagged(request))
 
     async def _own_named(self, query: Query) -> list[Project]:
         """The caller's own projects of a name. For any other name Keystone's refusal: on it, and not on an empty list,
@@ -145,14 +145,7 @@ def _reply(project: Project, url: str, status: int = 200) -> Reply:
     return json_reply({"project": views.project(project, url)}, status)
 
 
-def _with_tags(request: Request, find: Find) -> Find:
-    """The same list, cut to the projects with the tags that the query asks for."""
+def _tagged(request: Request) -> Callable[[Project], bool] | None:
+    """Whether a project has the tags that the query asks for; None when it asks for none."""
     fits = tagged(request)
-    if fits is None:
-        return find
-
-    async def find_tagged(query: Query) -> list[Project]:
-        found = await find(query._replace(limit=None))
-        return [each for each in found if fits(each.extra.get("tags", []))][: query.limit]
-
-    return find_tagged
+    return None if fits is None else lambda project: fits(project.extra.get("tags", []))
