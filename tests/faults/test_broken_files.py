@@ -26,6 +26,16 @@ def ask(client: Raw, method: str, site: Site, image: str) -> Answer:
     return client.request(method, f"/v2/images/{image}", {"X-Auth-Token": site.token}).answer()
 
 
+def of_both_after_a_death(site: Site) -> list[Raw]:
+    """Connections to both workers, of which one replaces one that was just killed."""
+    victim, other = site.workers()
+    os.kill(victim, signal.SIGKILL)
+    assert eventually(lambda: len(site.workers()) == 2 and victim not in site.workers(), 20)
+    clients, _ = site.scattered(6)
+    assert other in site.workers()
+    return clients
+
+
 @pytest.mark.parametrize("lane", ["granian", "uvicorn"])
 @pytest.mark.parametrize("how", ["broken", "absent"])
 def test_a_worker_that_is_started_anew_has_the_rules_of_the_others(
@@ -45,12 +55,7 @@ def test_a_worker_that_is_started_anew_has_the_rules_of_the_others(
             path.write_text("[broken")
         else:
             path.unlink()
-    victim, other = site.workers()
-    os.kill(victim, signal.SIGKILL)
-    assert eventually(lambda: len(site.workers()) == 2 and victim not in site.workers(), 20)
-    clients, _ = site.scattered(6)
-    assert other in site.workers()
-    for client in clients:
+    for client in of_both_after_a_death(site):
         found = json.loads(ask(client, "GET", site, image).body)
         assert (found["cores"], "secret" in found) == (4, False)
         assert ask(client, "DELETE", site, image).status == 403
@@ -74,11 +79,6 @@ def test_a_right_that_was_withdrawn_does_not_come_back_with_a_new_worker(
     time.sleep(2 * LOOK_SECONDS)  # the server looks as often as its workers
     file.write_text("delete_image: '!")
     assert eventually(lambda: site.server.log.count("the rules of before stay in force") == 2, 10)
-    victim, other = site.workers()
-    os.kill(victim, signal.SIGKILL)
-    assert eventually(lambda: len(site.workers()) == 2 and victim not in site.workers(), 20)
-    clients, _ = site.scattered(6)
-    assert other in site.workers()
-    for client in clients:
+    for client in of_both_after_a_death(site):
         assert ask(client, "DELETE", site, image).status == 403
         client.close()
