@@ -133,8 +133,8 @@ class Entrance:
         else:
             document = await _kept(request)
             await signers.use_now(claim)  # the document may have taken its time
+            self._rates.of_caller(user_id)  # never on credit, and before it is used up, for the same reasons
             await signers.use_for(claim, document)
-            self._rates.of_caller(user_id)  # never on credit, for the same reason
 
     async def _proven(self, signers: Signers, claim: Claim, request: Request) -> Caller:
         signers.timely(claim)
