@@ -204,11 +204,14 @@ def json_reply(document: Any, status: int = 200, headers: Iterable[tuple[bytes, 
     return Reply(status, encode(document), (type_json, *headers))
 
 
-def decode(body: bytes) -> Any:
-    """Parse a JSON body; raises BadBody. Repeated members: the last one counts."""
+def decode(body: bytes, finite: bool = False) -> Any:
+    """Parse a JSON body; raises BadBody. Repeated members: the last one counts.
+
+    `finite` refuses what JSON has no way to say: NaN, and numbers larger than any (RFC 8259, 6).
+    """
     try:
         document = json.loads(body.decode("utf-8"))
-        text = json.dumps(document, ensure_ascii=False)
+        text = json.dumps(document, ensure_ascii=False, allow_nan=not finite)
         text.encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise BadBody from error
