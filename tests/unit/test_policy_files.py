@@ -255,7 +255,7 @@ def test_a_rule_that_a_property_protection_names_does_not_vanish(
     conf = tmp_path / "protections.conf"
     conf.write_text("[.*]\ncreate = @\nread = team\nupdate = @\ndelete = @\n")
     settings = Image(property_protection_file=str(conf), property_protection_rule_format="policies")
-    protected = protections.load(settings, watched.policy)
+    protected = protections.load(settings, watched.policy, conf.read_bytes())
     assert protected is not None
     watched.file.write_text("modify_image: '@'")
     assert not watched.look()

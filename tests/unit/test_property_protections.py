@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from calotype.access import protections
 from calotype.access.caller import Caller
 from calotype.access.policy.policy import Policy
-from calotype.access.protections import RIGHTS, Protections, completed, load
+from calotype.access.protections import RIGHTS, Protections, completed
 from calotype.settings import Image, SettingsError
 from tests.support.attacked import PATCH
 from tests.support.catalogue import Run, an_image
@@ -20,6 +21,11 @@ ALL = "create = {0}\nread = {0}\nupdate = {0}\ndelete = {0}\n"
 Read = Callable[..., Protections]
 
 
+def load(settings: Image) -> Protections | None:
+    """The protections of the file that the settings name, under Glance's rules."""
+    return protections.load(settings, Policy(), protections.read(settings))
+
+
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     """Reads a file with the given text."""
@@ -27,7 +33,7 @@ def read(tmp_path: Path) -> Read:
     def of(text: str | bytes, rule_format: Any = "roles") -> Protections:
         path = tmp_path / "protections.conf"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        found = load(Image(property_protection_file=str(path), property_protection_rule_format=rule_format), Policy())
+        found = load(Image(property_protection_file=str(path), property_protection_rule_format=rule_format))
         assert found is not None
         return found
 
@@ -75,11 +81,11 @@ def test_a_file_that_cannot_be_used_is_told(
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "absent", "No such file or directory"), (tmp_path, "Is a directory")):
         with pytest.raises(SettingsError, match=reason):
-            load(Image(property_protection_file=str(path)), Policy())
+            load(Image(property_protection_file=str(path)))
 
 
 def test_no_file_is_no_protection() -> None:
-    assert load(Image(), Policy()) is None
+    assert load(Image()) is None
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calotype.database import images as rows
-from calotype.images import attributes
+from calotype.images import attributes, schema_properties
 from calotype.images.errors import Invalid
-from calotype.images.schema_properties import SchemaProperties, load, shown
+from calotype.images.schema_properties import SchemaProperties, shown
 from calotype.settings import Image, SettingsError
 from tests.support.attacked import PATCH
 from tests.support.catalogue import Run, an_image
@@ -21,6 +21,11 @@ from tests.support.image import image_service
 
 Read = Callable[..., SchemaProperties]
 TEXT = {"type": "string"}
+
+
+def load(settings: Image) -> SchemaProperties | None:
+    """The schemas of the file that the settings name."""
+    return schema_properties.load(settings, schema_properties.read(settings))
 
 
 @pytest.fixture

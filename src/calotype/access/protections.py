@@ -121,17 +121,14 @@ def read(settings: Limits) -> bytes:
         raise SettingsError(f"image.property_protection_file: {path}: {error.strerror}") from None
 
 
-def load(settings: Limits, policy: Policy, content: bytes | None = None) -> Protections | None:
-    """The configured protections, None if none are; raises SettingsError.
-
-    `content` is what the file held when it was read before.
-    """
+def load(settings: Limits, policy: Policy, content: bytes) -> Protections | None:
+    """The configured protections, None if none are, from what the file holds; raises SettingsError."""
     path = settings.property_protection_file
     if not path:
         return None
     make = _role_rule if settings.property_protection_rule_format == "roles" else _policy_rule(policy)
     try:
-        file = _parsed(read(settings) if content is None else content)
+        file = _parsed(content)
         # What the file says of the service's own names is not even looked at, as in Glance.
         return Protections([_section(file, name, make) for name in file.sections() if not name.startswith(_OWN)])
     except _Wrong as wrong:

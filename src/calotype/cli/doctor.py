@@ -209,16 +209,20 @@ def _policy(settings: Settings) -> Iterator[Finding]:
         yield False, str(error)
         return
     with suppress(SettingsError):  # of the file of protections: told below
-        sentences = warnings(settings, policy)
+        sentences = warnings(settings, policy, protections.read(settings.image))
         yield from ((False, f"policy: {sentence}") for sentence in sentences)
         if not sentences:
             yield True, f"{named} is in order"
 
 
 def _property_files(settings: Settings) -> Iterator[Finding]:
+    image = settings.image
     looks: list[tuple[str, Callable[[], object]]] = [
-        (settings.image.property_protection_file, lambda: protections.load(settings.image, policy_of(settings))),
-        (settings.image.schema_file, lambda: schema_properties.load(settings.image)),
+        (
+            image.property_protection_file,
+            lambda: protections.load(image, policy_of(settings), protections.read(image)),
+        ),
+        (image.schema_file, lambda: schema_properties.load(image, schema_properties.read(image))),
     ]
     for path, look in looks:
         if path:

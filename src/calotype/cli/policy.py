@@ -30,7 +30,7 @@ def policy() -> None:
 def list_(settings: Settings, changed: bool, form: str) -> None:
     """List the rules in force; what their writer hardly meant is told."""
     policy = policy_of(settings)
-    for sentence in warnings(settings, policy):
+    for sentence in warnings(settings, policy, protections.read(settings.image)):
         click.echo(f"Warning: {sentence}.", err=True)
     rules = policy.rules
     found = [
@@ -83,10 +83,10 @@ def sample() -> None:
         click.echo(f'\n# {rule.guards}\n# "{rule.name}": "{rule.check}"')
 
 
-def warnings(settings: Settings, policy: Policy, protected: bytes | None = None) -> list[str]:
+def warnings(settings: Settings, policy: Policy, protected: bytes) -> list[str]:
     """What the rules say that their writer hardly meant, a sentence each; raises SettingsError.
 
-    `protected` is what the file of property protections held when it was read before: it names rules as well.
+    `protected` is what the file of property protections holds: it names rules as well.
     """
     protections.load(settings.image, policy, protected)
     return policy.warnings()

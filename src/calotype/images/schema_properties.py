@@ -84,16 +84,13 @@ def read(settings: Limits) -> bytes:
         raise SettingsError(f"image.schema_file: {path}: {error.strerror}") from None
 
 
-def load(settings: Limits, content: bytes | None = None) -> SchemaProperties | None:
-    """The configured schemas, None if none are; raises SettingsError.
-
-    `content` is what the file held when it was read before.
-    """
+def load(settings: Limits, content: bytes) -> SchemaProperties | None:
+    """The configured schemas, None if none are, from what the file holds; raises SettingsError."""
     path = settings.schema_file
     if not path:
         return None
     try:
-        schemas, required = _parts(_document(read(settings) if content is None else content))
+        schemas, required = _parts(_document(content))
         for name, schema in schemas.items():
             _check(name, schema)
         return SchemaProperties(schemas, required)
