@@ -33,6 +33,22 @@ async def test_who_comes_after_a_change_shares_the_look_up_that_began_after_it()
     assert len(lookups) == 0
 
 
+async def test_one_that_is_over_is_not_handed_on() -> None:
+    lookups: Lookups[str, int] = Lookups()
+    numbers = iter(range(2))
+
+    async def look_up() -> int:
+        return next(numbers)
+
+    old = lookups.begun("a", look_up)
+    await asyncio.sleep(0)
+    assert old.done()
+    assert "a" in lookups
+    assert await lookups.begun("a", look_up) == 1
+    await asyncio.sleep(0)
+    assert len(lookups) == 0
+
+
 async def test_a_failure_that_nobody_waits_for_is_told_nobody() -> None:
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))

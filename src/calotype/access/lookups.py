@@ -23,7 +23,7 @@ class Lookups(Generic[Key, Found]):
     def begun(self, key: Key, look_up: Callable[[], Coroutine[Any, Any, Found]]) -> "asyncio.Task[Found]":
         """The look-up under way, or a new one; who waits for it shields it from his own going away."""
         task = self._under_way.get(key)
-        if task is None:
+        if task is None or task.done():  # one that is over is there until the loop comes round
             task = self._under_way[key] = asyncio.create_task(look_up())
             task.add_done_callback(lambda done: self._settle(key, done))
         return task
