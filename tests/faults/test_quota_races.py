@@ -75,7 +75,7 @@ def emptied(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class Watch(threading.Thread):
-    """Looks at what the project holds, again and again, straight in the database."""
+    """Looks at what the project holds, straight in the database: before the `with` block, all through it, and after."""
 
     def __init__(self, site: Site) -> None:
         super().__init__()
@@ -92,7 +92,9 @@ class Watch(threading.Thread):
         await database.open()
         project = self._site.server.personas["demo"].project_id
         try:
-            while not self._ended.is_set():
+            ended = False
+            while not ended:
+                ended = self._ended.is_set()  # before the last look, which sees what the block has left
                 found = await database.all(quotas.USAGE, {"project": project, "without": ""})
                 self.seen.append(quotas.usage(found[0]))
                 await asyncio.sleep(0.005)
@@ -101,12 +103,13 @@ class Watch(threading.Thread):
 
     def __enter__(self) -> "Watch":
         self.start()
+        assert eventually(lambda: len(self.seen) > 0, 30), "Nothing is seen."
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self.join(30)
-        assert self.seen, "Nothing was seen."
+        assert not self.is_alive()
 
 
 def send(site: Site, image: str, known: bool, what: str = "file", data: bytes = DATA) -> httpx.Response:
